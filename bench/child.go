@@ -130,6 +130,14 @@ func (c *site) answer(ctx context.Context, name string, q request) (reply, error
 			return reply{Pending: 1}, err
 		}
 		return reply{}, err
+	case "fan":
+		s, ok := c.system.(fanner)
+		if !ok {
+			return reply{}, errors.ErrUnsupported
+		}
+		start := time.Now()
+		err := s.Fan(ctx, q.N)
+		return reply{ElapsedNS: time.Since(start).Nanoseconds()}, err
 	case "progress":
 		if c.run == nil {
 			return reply{}, nil

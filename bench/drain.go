@@ -18,6 +18,7 @@ const (
 	fourLabel   = "drain, 4 replicas of 50 slots"
 	limitLabel  = "drain, 4 replicas of 50 slots, queue limit 100"
 	rateLabel   = "drain, 50 slots, a rate that never blocks"
+	labelLabel  = "drain, 50 slots, tasks with a label"
 	groupsLabel = "drain, 50 slots, 1,000 groups of limit 1"
 )
 
@@ -42,6 +43,13 @@ func drain(b *bench) error {
 			}
 		}
 	}
+	// asynq, gocraft/work and River have no rate of a queue over all workers.
+	neverBlocks := task.PerSecond(task.MaxRate)
+	for _, s := range b.chosen("ours", bullmq) {
+		if err := b.drained(rateLabel, variant{s, names[s], env{Rate: neverBlocks}}, 1, 50, 0); err != nil {
+			return err
+		}
+	}
 	if !b.systems["ours"] {
 		return nil
 	}
@@ -52,7 +60,7 @@ func drain(b *bench) error {
 	if err := b.drained(limitLabel, us(env{Limit: 100}), 4, 50, 0); err != nil {
 		return err
 	}
-	if err := b.drained(rateLabel, us(env{Rate: task.PerSecond(task.MaxRate)}), 1, 50, 0); err != nil {
+	if err := b.drained(labelLabel, us(env{Label: "gpu"}), 1, 50, 0); err != nil {
 		return err
 	}
 	return b.drained(groupsLabel, us(env{GroupLimit: 1}), 1, 50, 1000)

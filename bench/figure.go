@@ -18,6 +18,7 @@ var figures = []figure{
 	{"pickup", false, pickUp},
 	{"scheduled", false, scheduled},
 	{"triggers", false, triggers},
+	{"shards", false, shards},
 	{"inbox", false, inbox},
 	{"persistence", false, persistence},
 	{"cluster", false, cluster},

@@ -73,22 +73,30 @@ func (o *ours) Enqueue(ctx context.Context, t item) error {
 }
 
 func (o *ours) EnqueueBatch(ctx context.Context, ts []item) error {
-	_, err := o.client.EnqueueAll(ctx, specs(ts))
+	_, err := o.client.EnqueueAll(ctx, specs(ts, o.env.labels()...))
 	return err
 }
 
-func specs(ts []item) []pool.Spec {
+func specs(ts []item, labels ...string) []pool.Spec {
 	specs := make([]pool.Spec, len(ts))
 	for i, t := range ts {
-		specs[i] = pool.Spec{Kind: kind, Payload: t.args().json(), Delay: t.Delay, Group: t.Group}
+		specs[i] = pool.Spec{Kind: kind, Payload: t.args().json(), Delay: t.Delay, Group: t.Group, Labels: labels}
 	}
 	return specs
+}
+
+func (e env) labels() []string {
+	if e.Label == "" {
+		return nil
+	}
+	return []string{e.Label}
 }
 
 func (o *ours) Start(ctx context.Context, workers int, h handler) error {
 	p, err := pool.New(o.store, pool.Config{
 		Queues: map[string]pool.Queue{pool.DefaultQueue: {Workers: workers, Limit: o.env.Limit, Rate: o.env.Rate}},
 		Groups: pool.Groups{DefaultLimit: o.env.GroupLimit},
+		Labels: o.env.labels(),
 		Lease:  o.env.lease(),
 		Logger: quiet(),
 	})
@@ -102,7 +110,11 @@ func (o *ours) Start(ctx context.Context, workers int, h handler) error {
 		})
 	} else {
 		pool.Handle(p, func(_ context.Context, t *pool.Task[args]) error {
-			h(t.Args.number(), t.Args.T)
+			if t.Shard.Total > 0 { // all shards have the payload of their parent
+				h(t.Shard.Index, t.Args.T)
+			} else {
+				h(t.Args.number(), t.Args.T)
+			}
 			return nil
 		})
 	}

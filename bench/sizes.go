@@ -13,6 +13,7 @@ type sizes struct {
 	cpu    int
 	count  int // tasks per phase whose instructions are counted, a multiple of 1,000
 	scale  scaleSizes
+	shards []int // children of a parent
 	quick  bool
 }
 
@@ -22,11 +23,12 @@ var (
 	full = sizes{
 		rounds: 3, tasks: 10_000, peak: 2 * time.Second, calm: 5 * time.Second, watch: 10 * time.Second,
 		memory: 10_000, cpu: 10_000, count: 4_000, scale: scaleSizes{1_000_000, 10_000, 30_000},
+		shards: []int{1000, 10_000},
 	}
 	// quick checks that everything works. Its figures are meaningless.
 	quick = sizes{
 		rounds: 1, tasks: 200, peak: 200 * time.Millisecond, calm: 500 * time.Millisecond, watch: time.Second,
-		memory: 200, cpu: 200, count: 1_000, scale: scaleSizes{2_000, 200, 500}, quick: true,
+		memory: 200, cpu: 200, count: 1_000, scale: scaleSizes{2_000, 200, 500}, shards: []int{20}, quick: true,
 	}
 )
 

@@ -55,12 +55,14 @@ type env struct {
 	Tuned   bool  `json:"tuned"`    // use the settings that tuned describes
 	LeaseMS int64 `json:"lease_ms"` // 0 means the system's default
 
+	Rate task.Rate `json:"start_rate"` // of the queue; only ltsworker and BullMQ have one
+
 	// Used by ltsworker only.
-	Limit      int       `json:"limit"`       // of the queue, for all replicas together
-	GroupLimit int       `json:"group_limit"` // of every group
-	Rate       task.Rate `json:"rate"`        // of the queue
-	Untyped    bool      `json:"untyped"`     // use a handler that gets the payload undecoded
-	Inbox      bool      `json:"inbox"`       // enqueue with RPUSH to the inbox
+	Limit      int    `json:"limit"`       // of the queue, for all replicas together
+	GroupLimit int    `json:"group_limit"` // of every group
+	Label      string `json:"label"`       // of all tasks and replicas; "" for none
+	Untyped    bool   `json:"untyped"`     // use a handler that gets the payload undecoded
+	Inbox      bool   `json:"inbox"`       // enqueue with RPUSH to the inbox
 
 	Pools []string `json:"pools"` // of the system "pools"; Redis is a node of their cluster
 }

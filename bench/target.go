@@ -39,12 +39,17 @@ var targets = func() targetSet {
 	us := names["ours"]
 	ts.against(key{limitLabel, us}, key{fourLabel, us}, true, 0.8, "≥ 0.8 × the same without a limit")
 	ts.against(key{rateLabel, us}, key{drainLabel(50), us}, true, 0.9, "≥ 0.9 × the same without a rate")
+	ts.ahead(rateLabel, names[bullmq], 1)
+	ts.against(key{labelLabel, us}, key{drainLabel(50), us}, true, 0.8, "≥ 0.8 × the same without labels")
 	ts.against(key{groupsLabel, us}, key{drainLabel(50), us}, true, 0.6, "≥ 0.6 × the same without groups")
 	ts.ahead(singleLabel, names["asynq"], 3)
 	ts.ahead(singleLabel, names["gocraft"], 2)
 	ts.ahead(batchLabel, names[bullmq], 4)
 	for _, peer := range []string{"asynq", "river", bullmq} {
 		ts.below(triggerLabel+", p99", names[peer], 1)
+	}
+	for _, n := range full.shards {
+		ts.ahead(shardsLabel(n), names[bullmq], 1)
 	}
 	ts.below(processLabel, names["asynq"], 0.3)
 	ts.below(processLabel, names[bullmq], 0.3)

@@ -190,7 +190,7 @@ func (vt *vectorTest) made(t *testing.T, v vector, known map[string]bool) (id st
 		t.Errorf("position %s, %v: priority %d, want %d", filled.position, err, priority, v.Priority)
 	}
 	for _, index := range []struct{ key, want string }{
-		{"scheduled", filled.fill(v.Scheduled)}, {"expiring", filled.fill(v.Expiring)}, {"wait:" + filled.queue, filled.waits(record)},
+		{"scheduled", filled.fill(v.Scheduled)}, {"expiring", filled.fill(v.Expiring)}, {"wait:" + filled.line, filled.waits(record)},
 	} {
 		got := ""
 		if score, err := vt.rdb.ZScore(ctx, prefix+index.key, id).Result(); err == nil {
@@ -210,18 +210,22 @@ func (vt *vectorTest) made(t *testing.T, v vector, known map[string]bool) (id st
 
 // filler holds the parts of a record that differ between runs.
 type filler struct {
-	created         int64
-	position, queue string
+	created        int64
+	position, line string // line is the queue, and the labels after a #
 }
 
 func newFiller(t *testing.T, record string) filler {
 	t.Helper()
-	m := regexp.MustCompile(`^[a-zA-Z][01] (\d{13}) (\d{16}) \S+ (\S+)`).FindStringSubmatch(record)
+	m := regexp.MustCompile(`^[a-zA-Z][01] (\d{13}) (\d{16}) \S+ (\S+)(?: group=\S+)?(?: labels=(\S+))?`).FindStringSubmatch(record)
 	if m == nil {
 		t.Fatalf("record %q", record)
 	}
 	created, _ := strconv.ParseInt(m[1], 10, 64)
-	return filler{created, m[2], strings.Replace(m[3], "-", "default", 1)}
+	line := strings.Replace(m[3], "-", "default", 1)
+	if m[4] != "" {
+		line += "#" + m[4]
+	}
+	return filler{created, m[2], line}
 }
 
 var madeAt = regexp.MustCompile(`"created_at":\d{13}\b`)

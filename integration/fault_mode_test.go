@@ -71,6 +71,8 @@ var modes = map[string]mode{
 				return false
 			case script == "spread": // new children need memory
 				return variant == "stops"
+			case script == "trigger": // the others remove something before they write
+				return variant != ""
 			}
 			return reads(script) || slices.Contains([]string{"consumers", "delete", "inbox"}, script) || runsWhenFull.MatchString(lua.Source(script))
 		},

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -19,8 +20,40 @@ func (v *victim) setTrigger(def trigger.Definition, planned time.Time) {
 	v.must(err)
 }
 
+// entryOutcome says whether the entry was the first one.
+func entryOutcome(err error) (string, error) {
+	if errors.Is(err, task.ErrEntryTaken) {
+		return "taken", nil
+	}
+	return "", err
+}
+
 // The cases of triggers.
 func init() {
+	const remove, drop, wrong = `{"name":"t","remove":true}`, `{"name":"same"}`, `{"name":"t","every_ms":1}`
+	entry := func(first string, call func(ctx context.Context, st *redisstore.Store) error) faultCase {
+		return faultCase{
+			prepare: func(v *victim) {
+				v.base()
+				v.setTrigger(trigger.Definition{Name: "t", Every: time.Hour, Task: task.Spec{Kind: "k"}}, time.UnixMilli(4e12))
+				v.must(v.rdb.RPush(context.Background(), v.key("fired:t"), "{}").Err())
+				v.must(v.rdb.RPush(context.Background(), v.key("triggers:inbox"), first, "next").Err())
+			},
+			call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+				return entryOutcome(call(ctx, st))
+			},
+			again: "taken",
+		}
+	}
+	faultCases["trigger removed by an entry"] = entry(remove, func(ctx context.Context, st *redisstore.Store) error {
+		return st.RemoveTriggerOf(ctx, remove, "t")
+	})
+	faultCases["trigger entry without an effect"] = entry(drop, func(ctx context.Context, st *redisstore.Store) error {
+		return st.DropTriggerEntry(ctx, drop, "")
+	})
+	faultCases["trigger entry rejected"] = entry(wrong, func(ctx context.Context, st *redisstore.Store) error {
+		return st.DropTriggerEntry(ctx, wrong, "every must be at least 50ms")
+	})
 	faultCases["trigger"] = faultCase{
 		prepare: func(v *victim) { v.base() },
 		call: func(ctx context.Context, v *victim, st *redisstore.Store) (string, error) {

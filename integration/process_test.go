@@ -27,6 +27,7 @@ type fleet struct {
 	workers int
 	limit   int
 	drain   time.Duration // 0 is the default
+	label   string        // of the replicas that are started next, which are exclusive; "" for none
 
 	mu      sync.Mutex
 	deaths  map[int]time.Time  // by pid: when the process had certainly ended
@@ -81,7 +82,7 @@ func (f *fleet) start(role string) *process {
 	p := &process{fleet: f, cmd: exec.Command(program), gone: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), envRole+"="+role, envRedis+"="+f.address(), envPool+"="+f.name,
 		envRecords+"="+f.records.path, envLease+"="+f.lease.String(), envWorkers+"="+strconv.Itoa(f.workers),
-		envLimit+"="+strconv.Itoa(f.limit), envDrain+"="+f.drain.String(),
+		envLimit+"="+strconv.Itoa(f.limit), envDrain+"="+f.drain.String(), envLabel+"="+f.label,
 		"GORACE=atexit_sleep_ms=0") // tests measure how long a process takes to end
 	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {

@@ -31,6 +31,7 @@ const (
 	envWorkers = "LTS_TEST_WORKERS" // slots in the default queue
 	envLimit   = "LTS_TEST_LIMIT"   // limit of the default queue, 0 for none
 	envDrain   = "LTS_TEST_DRAIN"   // drain timeout, 0 for the default
+	envLabel   = "LTS_TEST_LABEL"   // a label that makes the replica exclusive, "" for none
 )
 
 const (
@@ -127,8 +128,14 @@ func runReplica(ctx context.Context, rec *recorder) error {
 	if err != nil {
 		return err
 	}
+	var labels []string
+	if label := os.Getenv(envLabel); label != "" {
+		labels = []string{label}
+	}
 	p, err := processPool(pool.Config{
 		Queues:       map[string]pool.Queue{pool.DefaultQueue: {Workers: workers, Limit: limit}},
+		Labels:       labels,
+		Exclusive:    len(labels) > 0,
 		Lease:        lease,
 		DrainTimeout: drain,
 		StopGrace:    5 * time.Second,

@@ -99,6 +99,7 @@ func TestFiringsAreExactWhileReplicasAreKilled(t *testing.T) {
 		setTrigger(t, c, def)
 		want = append(want, plannedTimes(def)...)
 	}
+	killed := 0
 	for range kills {
 		made := 0
 		eventually(t, patience, "further firings", func() bool {
@@ -110,8 +111,10 @@ func TestFiringsAreExactWhileReplicasAreKilled(t *testing.T) {
 			break
 		}
 		f.replace(replicas, rand.IntN(len(replicas)))
+		killed++
 	}
 	awaitTicks(t, c, want)
+	t.Logf("%d firings, %d replicas killed", len(want), killed)
 }
 
 // No replica was alive for three hours. The rule of each trigger decides then.
@@ -122,9 +125,16 @@ func TestMisfiresAfterAnOutage(t *testing.T) {
 	ctx := context.Background()
 	now := time.Now()
 	var want []string
-	for _, rule := range []pool.Misfire{pool.MisfireSkip, pool.MisfireOnce, pool.MisfireAll} {
-		def := ticking(string(rule), time.Time{}, time.Hour, 0)
-		def.End, def.Misfire, def.Grace = time.Time{}, rule, 0
+	for name, rule := range map[string]struct {
+		misfire pool.Misfire
+		most    int
+		makes   []int // planned times, by their number
+	}{
+		"skip": {pool.MisfireSkip, 0, nil}, "once": {pool.MisfireOnce, 0, []int{2}},
+		"all": {pool.MisfireAll, 0, []int{0, 1, 2}}, "newest": {pool.MisfireAll, 2, []int{1, 2}},
+	} {
+		def := ticking(name, time.Time{}, time.Hour, 0)
+		def.End, def.Misfire, def.MisfireMax, def.Grace = time.Time{}, rule.misfire, rule.most, 0
 		setTrigger(t, c, def)
 		planned := now.Add(-3*time.Hour + 10*time.Minute).Truncate(time.Millisecond)
 		// The trigger was set before the outage.
@@ -135,10 +145,7 @@ func TestMisfiresAfterAnOutage(t *testing.T) {
 		if err := s.rdb.Do(ctx, "ZADD", s.key("triggers"), ms, def.Name).Err(); err != nil {
 			t.Fatal(err)
 		}
-		for i := range map[pool.Misfire]int{pool.MisfireOnce: 1, pool.MisfireAll: 3}[rule] {
-			if rule == pool.MisfireOnce {
-				i = 2
-			}
+		for _, i := range rule.makes {
 			want = append(want, def.Name+" "+strconv.FormatInt(planned.Add(time.Duration(i)*time.Hour).UnixMilli(), 10))
 		}
 	}
@@ -149,7 +156,7 @@ func TestMisfiresAfterAnOutage(t *testing.T) {
 		return err == nil && len(h) == 1 && h[0].Outcome == pool.TriggerMissed && strings.Contains(h[0].Why, "late")
 	})
 	list, err := c.Triggers().List(ctx)
-	if err != nil || len(list) != 3 {
+	if err != nil || len(list) != 4 {
 		t.Fatalf("%d triggers, %v", len(list), err)
 	}
 	for _, i := range list {
@@ -172,7 +179,8 @@ func TestReplacedTriggerLosesNoFiring(t *testing.T) {
 	want := plannedTimes(def)
 	setTrigger(t, c, def)
 	<-time.After(time.Until(def.Start)) // nothing fires before
-	for n := 0; ; n++ {
+	n, begin := 0, time.Now()
+	for ; ; n++ {
 		def.Task.Priority = int8(n % 100)
 		if !replace(t, c, def) {
 			break
@@ -182,6 +190,7 @@ func TestReplacedTriggerLosesNoFiring(t *testing.T) {
 		}
 		<-time.After(5 * time.Millisecond) // so often are triggers replaced
 	}
+	t.Logf("%d firings; replaced %.0f times a second", len(want), float64(n)/time.Since(begin).Seconds())
 	awaitTicks(t, c, want)
 }
 

@@ -23,6 +23,8 @@
 -- it configures may be unknown. The call is a heartbeat if the last renewal is older than half of the lease.
 -- uses: base claim event offer promote removal repeated report timers totals trim wake
 -- hot: totals event trim words run settings policy exit removal report claim batch wake
+-- on use: rate special
+-- on use: line merge
 run_when_full()
 local replica, sequence, number, class = ARGV[1], ARGV[2], ARGV[3], ARGV[6]
 math.randomseed(tonumber(ARGV[8]))

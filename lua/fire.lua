@@ -2,15 +2,16 @@
 --
 -- KEYS  prefix, meta
 -- ARGV  most triggers to hand out, how many ms before they are due, how many ms after that another replica may get them,
---       number of triggers to fire, per trigger:
+--       number of groups, per group: what read_group reads; number of triggers to fire, per trigger:
 --       name, op (fire; pending: for a firing that waited; run: besides the schedule; check: whether its task has ended),
 --       version, planned time that the caller has read, next planned time and when it is due ('' for none), fixed delay in
---       ms or '', overlap, first and last planned time that is left out ('' for none) and why, number of firings, then per
---       firing: planned time, id, payload; then, if there are firings, what read_group reads
--- Returns {now, ms until other triggers are handed out or 0, number of triggers to fire, per trigger: 0 if it has changed
---       since the caller has read it or is not due, else 1; number of firings with an outcome, per firing: outcome, id of
---       the task or '', why not; then per trigger that is handed out: name, when it is to be handled, version, planned,
---       due, pending, anchor, definition}.
+--       ms or '', overlap, first and last planned time that is left out ('' for none) and why, index of the group of its
+--       tasks (0 if there are none; a trigger that waits for the end of its task has a group of its own), number of firings,
+--       then per firing: planned time, id, payload
+-- Returns {now in us, ms until other triggers are handed out or 0, number of triggers to fire, per trigger: 0 if it has
+--       changed since the caller has read it or is not due, else 1; number of firings with an outcome, per firing: outcome,
+--       id of the task or '', why not; then per trigger that is handed out: name, when it is to be handled, version,
+--       planned, due, pending, anchor, definition}.
 -- Keeps: a planned time makes one task, whichever replicas handle it, because the step that makes the task also stores the
 -- next planned time. A firing before its trigger is due has no effect; with most = 0 other replicas get the trigger at once.
 -- The caller has computed the firings from the definition with this version.
@@ -18,43 +19,48 @@
 -- hot: totals event trim record scores settings queues admit make removal types triggers firings wake
 local most, ahead, reserve = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 
+local types, groups, at = Types.all(), {}, 5
+types.triggers = 'zset'
+for i = 1, tonumber(ARGV[4]) do
+  groups[i], at = Admit.read_group(at)
+  Types.of_group(types, groups[i])
+end
+
 local function read_trigger(at)
   local e = { name = ARGV[at], op = ARGV[at + 1], version = ARGV[at + 2], planned = ARGV[at + 3], next = ARGV[at + 4],
     due = ARGV[at + 5], after = ARGV[at + 6], overlap = ARGV[at + 7], first = ARGV[at + 8], last = ARGV[at + 9],
-    why = ARGV[at + 10], n = tonumber(ARGV[at + 11]), at = at + 12 }
-  at = e.at + 3 * e.n
-  if e.n > 0 then e.group, at = Admit.read_group(at) end
-  return e, at
+    why = ARGV[at + 10], group = groups[tonumber(ARGV[at + 11])], n = tonumber(ARGV[at + 12]), at = at + 13 }
+  e.waits = e.overlap ~= 'allow' or e.after ~= ''
+  if e.waits and e.group then
+    e.group.words = (e.group.words ~= '' and e.group.words .. ' ' or '') .. 'trigger=' .. e.name
+  end
+  Firings.total = Firings.total + e.n
+  return e, e.at + 3 * e.n
 end
 
-local entries, at, types = {}, 5, Types.all()
-types.triggers = 'zset'
-for i = 1, tonumber(ARGV[4]) do
-  entries[i], at = read_trigger(at)
-  local e = entries[i]
-  if e.group then
-    Types.of_group(types, e.group)
-    if e.overlap ~= 'allow' or e.after ~= '' then
-      e.group.words = (e.group.words ~= '' and e.group.words .. ' ' or '') .. 'trigger=' .. e.name
-    end
-  end
-end
-if entries[1] then
+local entries, count = {}, tonumber(ARGV[at])
+at = at + 1
+for i = 1, count do entries[i], at = read_trigger(at) end
+if count > 0 then
   local wrong = Types.wrong(types)
   if wrong then return wrong end
 end
 
-local answer = { NOW, 0, #entries }
-for _, e in ipairs(entries) do
-  local applied, outcomes = Firings.apply(e)
-  answer[#answer + 1], answer[#answer + 2] = applied, #outcomes
+local fired = {}
+for i, e in ipairs(entries) do fired[2 * i - 1], fired[2 * i] = Firings.apply(e) end
+Firings.write()
+local answer = { clock[1] * 1000000 + clock[2], 0, count }
+for i = 1, 2 * count, 2 do
+  local outcomes = fired[i + 1]
+  answer[#answer + 1], answer[#answer + 2] = fired[i], #outcomes
   for _, o in ipairs(outcomes) do
-    for _, part in ipairs(o) do answer[#answer + 1] = part end
+    for k = 1, 3 do answer[#answer + 1] = o[k] end
   end
 end
 if Firings.stops then Stopping.close() end
 Make.close()
 Removal.write()
+if most == 0 then Triggers.signal() else Triggers.write() end
 
 -- The triggers that the caller handles next. BYTES bounds their definitions; one always fits.
 local BYTES, bytes, reserved = 262144, 0, {}
@@ -77,7 +83,6 @@ for i = 1, #soon, 2 do
   end
 end
 if reserved[1] then call('ZADD', Triggers.INDEX, unpack(reserved)) end
-if most == 0 then Triggers.signal() end
 local head = call('ZRANGE', Triggers.INDEX, 0, 0, 'WITHSCORES')[2]
 local first = head and tonumber(head) or math.huge
 if first < math.huge then answer[2] = math.max(first - ahead - NOW, 1) end

@@ -10,12 +10,14 @@
 // A part other than base is a table of functions: lib/queue.lua is Queue, with the
 // function Queue.insert. Redis creates every function of a script again at every call,
 // which takes time. A script that runs often therefore names the parts that every call
-// needs in a "hot" line. The others are created together when the first one is used.
+// needs in a "hot" line. Each "on use" line names parts that are created together when
+// the first one is used, and so are all parts that no such line names.
 package lua
 
 import (
 	"embed"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -37,35 +39,75 @@ var (
 // there is no such script: the set is fixed when the program is built.
 func Source(name string) string {
 	body := read(name + ".lua")
-	hot, cold := parts(name), []string(nil)
-	if often := listed(body, "hot"); often != nil {
-		isCold := func(part string) bool { return !slices.Contains(often, part) }
-		for _, part := range hot {
-			if isCold(part) {
-				cold = append(cold, part)
-			}
+	hot, groups := grouped(name)
+	access := map[string]string{} // the call that returns the group of a part, by the part's table
+	var uses []string
+	for i, group := range groups {
+		uses = append(uses, fmt.Sprintf("use_%d", i+1))
+		for _, part := range group {
+			access[table(part)] = uses[i] + "()."
 		}
-		hot = slices.DeleteFunc(hot, isCold)
 	}
-	text := tables(hot) + read("lib/base.lua") // in this order: see lib/base.lua
-	if len(cold) > 0 {
-		text += "local cold_parts\nlocal function cold()\nif not cold_parts then\n" + tables(cold) + texts(cold) +
-			"cold_parts = {}\n"
-		for _, part := range cold {
-			text += fmt.Sprintf("cold_parts.%[1]s = %[1]s\n", table(part))
+	var created strings.Builder
+	for i, group := range groups {
+		others := maps.Clone(access)
+		for _, part := range group {
+			delete(others, table(part))
 		}
-		text += "end\nreturn cold_parts\nend\n"
+		fmt.Fprintf(&created, "%s = function()\n%s%slocal group = {}\n", uses[i], tables(group), accessed(bare(texts(group)), others))
+		for _, part := range group {
+			fmt.Fprintf(&created, "group.%[1]s = %[1]s\n", table(part))
+		}
+		fmt.Fprintf(&created, "%s = function() return group end\nreturn group\nend\n", uses[i])
 	}
-	used := bare(texts(hot) + body)
-	if len(cold) == 0 {
-		return bare(text) + used
+	// In this order: see lib/base.lua. The functions use_1, … are declared first and created
+	// last, so that they are not among the variables that Lua passes for each hot function.
+	first := ""
+	if len(uses) > 0 {
+		first = "local " + strings.Join(uses, ", ") + "\n"
 	}
-	return bare(text) + field.ReplaceAllStringFunc(used, func(found string) string {
+	return first + tables(hot) + bare(read("lib/base.lua")) + accessed(bare(texts(hot)), access) + created.String() + accessed(bare(body), access)
+}
+
+// grouped returns the parts of a script that every call needs, and the groups of the
+// others. All parts of a group are created when the first one is used.
+func grouped(name string) (hot []string, groups [][]string) {
+	body, all := read(name+".lua"), parts(name)
+	often := lines(body, "hot")
+	if often == nil {
+		return all, nil
+	}
+	groups = append(lines(body, "on use"), nil)
+	of := map[string]int{}
+	for i, group := range groups {
+		for _, part := range group {
+			of[part] = i
+		}
+		groups[i] = nil
+	}
+	for _, part := range all {
+		i, named := of[part]
+		switch {
+		case slices.Contains(slices.Concat(often...), part):
+			hot = append(hot, part)
+		case named:
+			groups[i] = append(groups[i], part)
+		default:
+			groups[len(groups)-1] = append(groups[len(groups)-1], part)
+		}
+	}
+	return hot, slices.DeleteFunc(groups, func(group []string) bool { return group == nil })
+}
+
+// accessed returns a text in which the fields of the tables in access are read through the
+// functions named there.
+func accessed(text string, access map[string]string) string {
+	if len(access) == 0 {
+		return text
+	}
+	return field.ReplaceAllStringFunc(text, func(found string) string {
 		m := field.FindStringSubmatch(found)
-		if slices.ContainsFunc(cold, func(part string) bool { return table(part) == m[2] }) {
-			return m[1] + "cold()." + m[2] + "." + m[3]
-		}
-		return found
+		return m[1] + access[m[2]] + m[2] + "." + m[3]
 	})
 }
 
@@ -160,12 +202,15 @@ func parts(name string) []string {
 // uses returns the parts in the "uses" lines of a file.
 func uses(file string) []string { return listed(read(file), "uses") }
 
-// listed returns the words of the lines of a header that begin with what, nil if there is no such line.
-func listed(text, what string) []string {
-	var all []string
+// listed returns the words of the lines of a header that begin with what.
+func listed(text, what string) []string { return slices.Concat(lines(text, what)...) }
+
+// lines returns the words of each line of a header that begins with what.
+func lines(text, what string) [][]string {
+	var all [][]string
 	for line := range strings.Lines(text) {
 		if words, found := strings.CutPrefix(line, "-- "+what+": "); found {
-			all = append(all, strings.Fields(words)...)
+			all = append(all, strings.Fields(words))
 		}
 	}
 	return all

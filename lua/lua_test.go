@@ -68,9 +68,13 @@ func TestScriptsUseWhatExistsAndNothingIsUnused(t *testing.T) {
 		for _, part := range parts(name) {
 			unused = slices.DeleteFunc(unused, func(u string) bool { return u == "lib/"+part })
 		}
-		for _, part := range listed(read(name+".lua"), "hot") {
+		listed := append(listed(read(name+".lua"), "hot"), listed(read(name+".lua"), "on use")...)
+		for i, part := range listed {
 			if !slices.Contains(parts(name), part) {
-				t.Errorf("%s.lua lists %s as hot and does not use it", name, part)
+				t.Errorf("%s.lua lists %s as hot or on use and does not use it", name, part)
+			}
+			if slices.Contains(listed[:i], part) {
+				t.Errorf("%s.lua lists %s twice", name, part)
 			}
 		}
 	}

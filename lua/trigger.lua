@@ -50,6 +50,7 @@ if op == 'pause' then
   call('HSET', key, 'version', next_version(), 'paused', 1)
   call('HDEL', key, 'pending')
   Triggers.set_score(name, '')
+  Triggers.write()
   return 1
 end
 

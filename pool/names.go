@@ -182,6 +182,7 @@ type (
 	//	Kinds  []string
 	//	Queues []string
 	//	Groups []string // tasks without a group match none
+	//	Labels []string // tasks that have all of them
 	//	Hold   bool     // only scheduled tasks that are on hold: see Spec.Hold
 	//	Unique []string // unique keys, as they were given or in their stored form: see UniqueKey
 	//

@@ -25,7 +25,8 @@ func (p *Pool) Stats(ctx context.Context) (Stats, error) {
 }
 
 // Groups reads the default limit of groups, 0 for none, and the named groups, by name.
-// Without names it returns the groups that have a limit of their own or are exempt.
+// Without names it returns the groups that have a limit or a rate of their own or are
+// exempt.
 func (p *Pool) Groups(ctx context.Context, names ...string) (byDefault int, groups []GroupInfo, err error) {
 	for _, name := range names {
 		if err := checkName("group", name); err != nil {
@@ -34,6 +35,9 @@ func (p *Pool) Groups(ctx context.Context, names ...string) (byDefault int, grou
 	}
 	return p.store.Groups(ctx, names...)
 }
+
+// DefaultRate reads the rate of each group without a rate of its own, the zero Rate for none.
+func (p *Pool) DefaultRate(ctx context.Context) (Rate, error) { return p.store.DefaultRate(ctx) }
 
 // Pause keeps the tasks of a queue from starting, or those of every queue if queue is
 // "". None starts after Pause has returned. Running tasks are not affected. A queue

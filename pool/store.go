@@ -99,6 +99,9 @@ type QueueStore interface {
 	// name. Without names it reads the groups that have a limit of their own or are
 	// exempt.
 	Groups(ctx context.Context, names ...string) (byDefault int, groups []task.GroupInfo, err error)
+	// DefaultRate reads the rate of each group without a rate of its own, the zero Rate for
+	// none.
+	DefaultRate(ctx context.Context) (task.Rate, error)
 	// WaitingSince reads when the oldest waiting task of each queue began to wait, and
 	// the store's clock. It compares the first tasks of each priority. Queues without a
 	// waiting task are missing. Tasks behind the first one of their group are not

@@ -171,6 +171,8 @@ var damageCases = []damageCase{
 	{"NoteOfTakeOversGone", func(w *wreck) { w.abandonJob("run"); w.do("HDEL", "meta", "takeover:default") }, "not_ready", wantTakeOver},
 	{"TimerOfAQueueGone", func(w *wreck) { w.exhaust("q"); w.do("DEL", "timers") }, "no_timer", wantTimer("q q")},
 	{"TimerOfAQueueTooLate", func(w *wreck) { w.exhaust("q"); w.do("ZADD", "timers", 8.9e15, "q q") }, "far_timer", wantTimer("q q")},
+	{"TimerOfAGroupGone", func(w *wreck) { w.exhaustGroup("limited"); w.do("DEL", "timers") }, "no_timer", wantTimerOfGroup},
+	{"TimerOfAGroupTooLate", func(w *wreck) { w.exhaustGroup("limited"); w.do("ZADD", "timers", 8.9e15, "g limited") }, "far_timer", wantTimerOfGroup},
 	{"TimerOfNothing", func(w *wreck) { w.do("ZADD", "timers", 1, "ghost") }, "stale_entry", nil},
 	{"RateThatIsNone", func(w *wreck) { w.do("HSET", "meta", "rate:queue:q", "fast", "special:q", 1) }, "bad_setting", nil},
 	{"RateNotSpecial", func(w *wreck) { w.do("HSET", "meta", "rate:queue:q", "1/s burst 1") }, "not_special", nil},

@@ -75,7 +75,7 @@ const groupLimit = "limit:group:"
 // groupRate is the prefix of the fields of the meta hash that are rates of groups.
 const groupRate = "rate:group:"
 
-// DefaultRate reads the rate of each group without a rate of its own; the zero Rate for none.
+// DefaultRate reads the rate of each group without a rate of its own, the zero Rate for none.
 func (s *Store) DefaultRate(ctx context.Context) (task.Rate, error) {
 	text, err := s.setting(ctx, "rate:group")
 	return rateOf(text), err

@@ -87,3 +87,21 @@ func TestJoinKeepsTheAgingOfAQueueInUse(t *testing.T) {
 		}
 	})
 }
+
+// A replica may send a heartbeat after the time was read and before its description is.
+func TestSilenceOfAReplicaIsNotNegative(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		s := newSite(t, rdb)
+		if _, err := s.store.Join(t.Context(), task.Registration{Replica: "r", Lease: time.Hour, Queues: map[string]task.QueueConfig{"q": {Workers: 1}}}); err != nil {
+			t.Fatal(err)
+		}
+		seen := s.now(t).Add(time.Minute).Truncate(time.Millisecond)
+		if err := rdb.HSet(t.Context(), s.prefix+"replica:r", "seen_at", seen.UnixMilli()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.store.Replicas(t.Context())
+		if err != nil || len(got) != 1 || got[0].Silent != 0 || !got[0].SeenAt.Equal(seen) {
+			t.Errorf("%+v, %v", got, err)
+		}
+	})
+}

@@ -89,13 +89,43 @@ func (w *wreck) exhaust(queue string) {
 	w.exchange(nil, reportOn(got[0], task.Succeed))
 }
 
+// exhaustGroup uses the only token of a group's rate while a task of queue q waits for the next one.
+func (w *wreck) exhaustGroup(group string) {
+	w.t.Helper()
+	rate := task.PerHour(1).WithBurst(1)
+	w.must(w.store.Configure(w.t.Context(), task.Setting{Scope: task.GroupScope, Name: group, Rate: &rate}))
+	w.enqueue(task.Spec{ID: "first", Kind: "k", Queue: "q", Group: group, Priority: 1}, task.Spec{ID: "second", Kind: "k", Queue: "q", Group: group, Priority: 1})
+	got := w.claim(1, "q")
+	if len(got) != 1 || got[0].ID != "first" {
+		w.t.Fatalf("%d tasks started, want the first of the group", len(got))
+	}
+	w.exchange(nil, reportOn(got[0], task.Succeed))
+}
+
+// wantTimerOfGroup checks that the timer of the group is due within the hour in which a token
+// returns, and removes the rate.
+func wantTimerOfGroup(w *wreck) {
+	w.wantTimer("g limited")
+	w.must(w.store.Configure(w.t.Context(), task.Setting{Scope: task.GroupScope, Name: "limited", Rate: &task.NoRate}))
+	w.do("DEL", "group:rate:limited") // it expires in an hour
+	for _, t := range w.claim(2, "q") {
+		w.exchange(nil, reportOn(t, task.Succeed))
+	}
+}
+
+// wantTimer checks that a timer is due within an hour.
+func (w *wreck) wantTimer(member string) {
+	w.t.Helper()
+	if at := w.score("timers", member); at <= w.in(0) || at > w.in(time.Hour) {
+		w.t.Errorf("the timer is due at %.0f", at)
+	}
+}
+
 // wantTimer checks that a timer is due within the hour in which a token returns, and removes the
 // rate.
 func wantTimer(member string) func(w *wreck) {
 	return func(w *wreck) {
-		if at := w.score("timers", member); at <= w.in(0) || at > w.in(time.Hour) {
-			w.t.Errorf("the timer is due at %.0f", at)
-		}
+		w.wantTimer(member)
 		w.must(w.store.Configure(w.t.Context(), task.Setting{Scope: task.QueueScope, Name: "q", Rate: &task.NoRate}))
 		for _, t := range w.claim(2, "q") {
 			w.exchange(nil, reportOn(t, task.Succeed))

@@ -54,3 +54,15 @@ func TestNextClaimRestoresALostTimer(t *testing.T) {
 		}
 	})
 }
+
+// A group that waits for a token gets its timer again with its next task, as a queue does with the
+// next claim.
+func TestNextTaskOfAGroupRestoresALostTimer(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		w := newWreck(t, rdb)
+		w.exhaustGroup("limited")
+		w.do("DEL", "timers")
+		w.enqueue(task.Spec{ID: "third", Queue: "q", Group: "limited"})
+		w.wantTimer("g limited")
+	})
+}

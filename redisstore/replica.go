@@ -71,10 +71,10 @@ func describe(id string, fields []any, now time.Time) (info task.ReplicaInfo, cl
 	if err := json.Unmarshal([]byte(text[0]), &a); err != nil {
 		return info, "", false
 	}
-	seen := time.UnixMilli(number(3))
+	seen := time.UnixMilli(number(3)) // after now if there was a heartbeat meanwhile
 	return task.ReplicaInfo{
 		ID: id, Host: a.Host, PID: a.PID, Version: a.Version, Queues: a.Queues, Disabled: a.Disabled, StartedAt: time.UnixMilli(number(2)), SeenAt: seen,
-		Silent: now.Sub(seen), Lease: time.Duration(a.LeaseMS) * time.Millisecond, Running: int(number(4)), Stuck: int(number(5)),
+		Silent: max(now.Sub(seen), 0), Lease: time.Duration(a.LeaseMS) * time.Millisecond, Running: int(number(4)), Stuck: int(number(5)),
 		Draining: text[6] != "", Refuses: text[7], Outages: decodeOutages(text[8]),
 		CalendarEnds: a.CalendarEnds, Shared: a.Shared, Labels: a.Labels, Exclusive: a.Exclusive,
 	}, text[1], true

@@ -51,14 +51,14 @@ func (s *Store) Tasks(ctx context.Context, f task.Filter) iter.Seq2[*task.Task, 
 	}
 }
 
-// selected returns those of the candidates whose kind, queue and group match. The headers
+// selected returns those of the candidates whose kind, queue, group and labels match. The headers
 // are compared in Redis, so that the other tasks are not transferred.
 func (s *Store) selected(ctx context.Context, f task.Filter, ids []string) ([]string, error) {
-	if len(f.IDs) > 0 || len(ids) == 0 || len(f.Kinds)+len(f.Queues)+len(f.Groups) == 0 {
+	if len(f.IDs) > 0 || len(ids) == 0 || len(f.Kinds)+len(f.Queues)+len(f.Groups)+len(f.Labels) == 0 {
 		return ids, nil
 	}
 	var args []any
-	for _, names := range [][]string{f.Kinds, f.Queues, f.Groups} {
+	for _, names := range [][]string{f.Kinds, f.Queues, f.Groups, f.Labels} {
 		args = append(append(args, len(names)), stringArgs(names)...)
 	}
 	reply, err := s.run(ctx, selectScript, append(args, stringArgs(ids)...)...)
@@ -79,6 +79,11 @@ func matches(f task.Filter, t *task.Task) bool {
 	}
 	if f.Parent != "" && t.Shard.Parent != f.Parent {
 		return false
+	}
+	for _, l := range f.Labels {
+		if !slices.Contains(t.Labels, l) {
+			return false
+		}
 	}
 	return in(f.Kinds, t.Kind) && in(f.Queues, t.Queue) && in(f.Groups, t.Group) &&
 		(len(f.States) == 0 || slices.Contains(f.States, t.State))
@@ -128,7 +133,7 @@ func (s *Store) candidates(ctx context.Context, f task.Filter, of *task.State) p
 				}
 				queues = append(queues, all...)
 			}
-			found, err := s.existing(ctx, s.indexes(state, queues, f.Groups), func(key string) string { return key })
+			found, err := s.existing(ctx, s.indexes(state, queues, f), func(key string) string { return key })
 			if err != nil {
 				yield(nil, err)
 				return
@@ -191,20 +196,23 @@ func (s *Store) holders(ctx context.Context, uniques []string) (ids []string, er
 
 // indexes returns the keys that have the tasks of a state. For a state with an index per
 // queue they are those of the given queues. The running tasks of groups have indexes of
-// their own; without groups every group is wanted.
-func (s *Store) indexes(state task.State, queues, groups []string) (keys []string) {
+// their own; without groups every group is wanted. Waiting tasks with labels do, too.
+func (s *Store) indexes(state task.State, queues []string, f task.Filter) (keys []string) {
 	switch state {
 	case task.Scheduled:
 		return []string{s.key("scheduled")}
 	case task.Waiting:
 		for _, q := range queues {
-			keys = append(keys, s.key("wait:", q), s.key("group:wait:", q), s.key("labelled:", q))
+			if len(f.Labels) == 0 {
+				keys = append(keys, s.key("wait:", q), s.key("group:wait:", q))
+			}
+			keys = append(keys, s.key("labelled:", q))
 		}
 	case task.Running:
-		for _, g := range groups {
+		for _, g := range f.Groups {
 			keys = append(keys, s.key("group:run:", g))
 		}
-		if len(groups) > 0 {
+		if len(f.Groups) > 0 {
 			break
 		}
 		keys = append(keys, s.key("parents"))

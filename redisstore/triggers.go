@@ -132,10 +132,8 @@ func (s *Store) TriggerHistory(ctx context.Context, name string) ([]task.Trigger
 // that are due within triggerAhead. If most is 0, a firing before its time gives its trigger
 // back.
 func (s *Store) FireTriggers(ctx context.Context, firings []task.TriggerFiring, most int) (task.FiredTriggers, error) {
-	args := []any{min(most, triggerBatch), triggerAhead.Milliseconds(), triggerReserve.Milliseconds(), len(firings)}
-	for i := range firings {
-		args = appendFiring(args, &firings[i])
-	}
+	args := []any{min(most, triggerBatch), triggerAhead.Milliseconds(), triggerReserve.Milliseconds()}
+	args = appendFirings(args, firings)
 	reply, err := s.run(ctx, fireScript, args...)
 	if err != nil {
 		return task.FiredTriggers{}, s.fail(ctx, "fire triggers", err)
@@ -144,28 +142,57 @@ func (s *Store) FireTriggers(ctx context.Context, firings []task.TriggerFiring, 
 	return got, s.fail(ctx, "fire triggers", err)
 }
 
-func appendFiring(args []any, f *task.TriggerFiring) []any {
-	read := f.Read.Planned
-	if f.Op == task.FirePending {
-		read = f.Read.Pending
-	}
-	args = append(args, f.Read.Name, string(f.Op), f.Read.Version, momentArg(read), momentArg(f.Next), momentArg(f.Due), spanArg(f.After), f.Overlap,
-		momentArg(f.First), momentArg(f.Last), f.Why, len(f.Tasks))
-	made := newIDs(len(f.Tasks))
-	for i := range f.Tasks {
-		args = append(args, momentArg(f.Tasks[i].Planned), made[i], f.Tasks[i].Payload)
-	}
-	if len(f.Tasks) > 0 {
+// appendFirings appends the arguments of the script for firings. Those whose tasks have the same
+// shape share a group, except those of triggers that wait for the end of their task.
+func appendFirings(args []any, firings []task.TriggerFiring) []any {
+	var groups []shape
+	shared := make(map[shape]int) // index of the group from 1
+	in := make([]int, len(firings))
+	tasks := 0
+	for i := range firings {
+		f := &firings[i]
+		if len(f.Tasks) == 0 {
+			continue
+		}
+		tasks += len(f.Tasks)
 		sh := shapeOf(&f.Spec)
 		sh.given = f.Op == task.RunTriggerOnce // a repeated call finds its task; that of a planned time finds another one
-		args = sh.appendTo(args)
+		alone := f.After > 0 || f.Overlap != "allow"
+		if n := shared[sh]; n > 0 && !alone {
+			in[i] = n
+			continue
+		}
+		groups = append(groups, sh)
+		in[i] = len(groups)
+		if !alone {
+			shared[sh] = in[i]
+		}
+	}
+	args = append(args, len(groups))
+	for i := range groups {
+		args = groups[i].appendTo(args)
+	}
+	args = append(args, len(firings))
+	made := newIDs(tasks)
+	for i := range firings {
+		f := &firings[i]
+		read := f.Read.Planned
+		if f.Op == task.FirePending {
+			read = f.Read.Pending
+		}
+		args = append(args, f.Read.Name, string(f.Op), f.Read.Version, momentArg(read), momentArg(f.Next), momentArg(f.Due), spanArg(f.After), f.Overlap,
+			momentArg(f.First), momentArg(f.Last), f.Why, in[i], len(f.Tasks))
+		for k := range f.Tasks {
+			args = append(args, momentArg(f.Tasks[k].Planned), made[0], f.Tasks[k].Payload)
+			made = made[1:]
+		}
 	}
 	return args
 }
 
 func decodeFired(reply any, firings []task.TriggerFiring) (got task.FiredTriggers, err error) {
 	r := readReply("fire triggers", reply)
-	got.Now = time.UnixMilli(r.int())
+	got.Now = time.UnixMicro(r.int())
 	got.Next = time.Duration(r.int()) * time.Millisecond
 	if n := r.int(); r.err == nil && n != int64(len(firings)) {
 		r.fail("as many results as firings", n)

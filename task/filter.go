@@ -9,6 +9,7 @@ type Filter struct {
 	Kinds  []string
 	Queues []string
 	Groups []string // tasks without a group match none
+	Labels []string // tasks that have all of them
 	Hold   bool     // only scheduled tasks that are on hold: see Spec.Hold
 	Unique []string // unique keys, as they were given or in their stored form: see UniqueKey
 
@@ -25,7 +26,7 @@ type Filter struct {
 
 // Empty reports whether the filter selects every task.
 func (f Filter) Empty() bool {
-	return len(f.IDs) == 0 && len(f.States) == 0 && len(f.Kinds) == 0 && len(f.Queues) == 0 && len(f.Groups) == 0 && len(f.Unique) == 0 && !f.Hold && f.Parent == ""
+	return len(f.IDs) == 0 && len(f.States) == 0 && len(f.Kinds) == 0 && len(f.Queues) == 0 && len(f.Groups) == 0 && len(f.Labels) == 0 && len(f.Unique) == 0 && !f.Hold && f.Parent == ""
 }
 
 // StoredUnique returns the stored forms that the keys in Unique may have.

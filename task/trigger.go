@@ -78,7 +78,7 @@ type PlannedTask struct {
 
 // FiredTriggers is the answer of a store that was asked to fire triggers.
 type FiredTriggers struct {
-	Now     time.Time
+	Now     time.Time         // by the store's clock; its resolution bounds that of the firings
 	Next    time.Duration     // until other triggers can be got; 0 for none
 	Changed []bool            // per firing: the trigger has changed meanwhile, so the firing had no effect
 	Fired   [][]TriggerRecord // per firing

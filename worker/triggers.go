@@ -30,7 +30,7 @@ const (
 	firedBytes = 256 << 10
 	// A replica holds up to maxHeldTriggers triggers that are due soon, with up to
 	// maxHeldDefinitions bytes of definitions.
-	maxHeldTriggers    = 1000
+	maxHeldTriggers    = 5000
 	maxHeldDefinitions = 4 << 20
 	// A firing that was computed for a time is computed again so long after it.
 	firingAge = time.Second
@@ -108,13 +108,11 @@ func (f *triggers) fire(ctx context.Context, t *retry) time.Duration {
 			return t.failed(err) // if other replicas get the triggers meanwhile, the repeated call has no effect
 		}
 		t.ok()
-		f.held = slices.Delete(f.held, 0, len(firings))
+		f.drop(len(firings))
 		f.clock.observe(got.Now, slices.Contains(got.Changed, true))
 		f.logRefusals(firings, got)
 		f.observe(firings, &got)
-		for _, due := range got.Due {
-			f.hold(due)
-		}
+		f.hold(got.Due)
 		wait := time.Duration(math.MaxInt64) // until a signal or a heartbeat reports a trigger
 		if got.Next > 0 {
 			wait = jitter(triggersWait)
@@ -185,20 +183,35 @@ func (f *triggers) room() int {
 	return min(triggersBatch, max(maxHeldTriggers-len(f.held), 0))
 }
 
-// hold computes the firing of a trigger that the store has handed out.
-func (f *triggers) hold(due task.StoredTrigger) {
-	now := f.clock.now()
-	if due.At.After(now) {
-		now = due.At
-	}
-	firing, err := f.r.cfg.Triggers.Fire(due, now)
-	if err != nil {
-		f.problem(due.Name, "a trigger cannot be fired here", err.Error())
+// drop removes the first n triggers that the replica holds.
+func (f *triggers) drop(n int) {
+	clear(f.held[:n])
+	f.held = f.held[n:]
+}
+
+// hold computes the firings of triggers that the store has handed out.
+func (f *triggers) hold(due []task.StoredTrigger) {
+	if len(due) == 0 {
 		return
 	}
-	f.held = slices.DeleteFunc(f.held, func(h task.TriggerFiring) bool { return h.Read.Name == due.Name })
-	at, _ := slices.BinarySearchFunc(f.held, due.At.Add(1), func(h task.TriggerFiring, t time.Time) int { return h.Read.At.Compare(t) })
-	f.held = slices.Insert(f.held, at, firing)
+	again := make(map[string]bool, len(due))
+	for _, t := range due {
+		again[t.Name] = true
+	}
+	f.held = slices.DeleteFunc(f.held, func(h task.TriggerFiring) bool { return again[h.Read.Name] })
+	for _, t := range due {
+		now := f.clock.now()
+		if t.At.After(now) {
+			now = t.At
+		}
+		firing, err := f.r.cfg.Triggers.Fire(t, now)
+		if err != nil {
+			f.problem(t.Name, "a trigger cannot be fired here", err.Error())
+			continue
+		}
+		f.held = append(f.held, firing)
+	}
+	slices.SortFunc(f.held, func(a, b task.TriggerFiring) int { return a.Read.At.Compare(b.Read.At) })
 }
 
 // giveBack gives the triggers back that the replica holds, so that other replicas fire them
@@ -209,7 +222,7 @@ func (f *triggers) giveBack() {
 		if _, err := f.call(f.r.base, f.held[:n], 0); err != nil {
 			return // others get them a moment after they were due
 		}
-		f.held = f.held[n:]
+		f.drop(n)
 	}
 }
 

@@ -158,7 +158,7 @@ func TestStaleFiringIsComputedAgain(t *testing.T) {
 		begin := time.Now()
 		f := triggers{r: tr.r, clock: storeClock{began: begin}, problems: map[string]time.Time{}}
 		f.clock.observe(begin, false)
-		f.hold(task.StoredTrigger{Name: "a", At: begin.Add(500 * time.Millisecond)})
+		f.hold([]task.StoredTrigger{{Name: "a", At: begin.Add(500 * time.Millisecond)}})
 		if len(f.due()) != 0 {
 			t.Error("due at once")
 		}

@@ -2,13 +2,14 @@
 'use strict';
 
 const readline = require('node:readline');
-const { Queue, Worker } = require('bullmq');
+const { FlowProducer, Queue, QueueEvents, Worker } = require('bullmq');
 const IORedis = require('ioredis');
 
 const QUEUE = 'bench';
 const KIND = 'noop';
+const PARENT = 'parent';
 const WHOLE_SECOND = 1; // as in trigger.go
-let connection, worker, queue, tuned, lease, run;
+let connection, worker, queue, tuned, lease, rate, run;
 
 // Nanoseconds of the machine's monotonic clock, which the Go side reads too.
 const mono = () => Number(process.hrtime.bigint());
@@ -27,6 +28,7 @@ const ops = {
   async open(r) {
     tuned = r.tuned;
     lease = r.lease_ms;
+    rate = r.start_rate;
     const [host, port] = r.redis.split(':');
     connection = { host, port: Number(port), maxRetriesPerRequest: null, ...(tuned && { enableAutoPipelining: true }) };
     queue = new Queue(QUEUE, { connection });
@@ -60,6 +62,7 @@ const ops = {
   async start(r) {
     run = { handled: 0, seen: Buffer.alloc(Math.ceil(r.n / 8)), repeats: 0, first: 0, last: 0, latencies: [] };
     const handle = async (job) => {
+      if (job.name === PARENT) return;
       const now = mono();
       const n = Number(job.data.n);
       const bit = 1 << (n & 7);
@@ -75,6 +78,7 @@ const ops = {
     worker = new Worker(QUEUE, handle, {
       connection,
       concurrency: r.workers,
+      ...(rate.N > 0 && { limiter: { max: rate.N, duration: rate.Per / 1e6 } }),
       ...(lease && { lockDuration: lease, stalledInterval: lease }),
     });
     worker.on('error', (err) => process.stderr.write(`${err.stack}\n`));
@@ -85,6 +89,20 @@ const ops = {
   async schedule() {
     await queue.upsertJobScheduler(KIND, { pattern: '* * * * * *' }, { name: KIND, data: payload(0, 16, WHOLE_SECOND), opts: options() });
     return {};
+  },
+
+  // fan adds a parent with n children and waits for its end.
+  async fan(r) {
+    const flow = new FlowProducer({ connection });
+    const events = new QueueEvents(QUEUE, { connection });
+    await Promise.all([flow.waitUntilReady(), events.waitUntilReady()]);
+    const start = mono();
+    const children = Array.from({ length: r.n }, (_, i) => ({ name: KIND, queueName: QUEUE, data: payload(i, r.size), opts: options() }));
+    const tree = await flow.add({ name: PARENT, queueName: QUEUE, children });
+    await tree.job.waitUntilFinished(events);
+    const elapsed = mono() - start;
+    await Promise.all([events.close(), flow.close()]);
+    return { elapsed_ns: elapsed };
   },
 
   async progress() {

@@ -2,10 +2,12 @@ package count
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/ltsworker/ltsworker/bench/drive"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // Phase is one kind of call with Batch tasks per call. The functions before and after are not
@@ -34,6 +36,10 @@ var Phases = func() []Phase {
 		Phase{"claim alone, " + perCall(50), 50, (*driver).fill, (*driver).claim, (*driver).report},
 		Phase{"report alone, " + perCall(50), 50, (*driver).claimed, (*driver).report, nothing},
 		Phase{DrainName(50) + ", stream full", 50, (*driver).full, (*driver).drain, (*driver).roomy},
+		Phase{DrainName(1) + ", a rate", 1, (*driver).rated, (*driver).drain, (*driver).unrated},
+		Phase{DrainName(50) + ", a rate", 50, (*driver).rated, (*driver).drain, (*driver).unrated},
+		Phase{DrainName(1) + ", a label", 1, (*driver).labelled, (*driver).drain, (*driver).unlabelled},
+		Phase{DrainName(50) + ", a label", 50, (*driver).labelled, (*driver).drain, (*driver).unlabelled},
 	)
 }()
 
@@ -176,6 +182,38 @@ func (d *driver) roomy(tasks, batch int) error {
 		return err
 	}
 	return d.server.rdb.HDel(d.ctx, d.pool.Meta(), "events:max").Err()
+}
+
+// rated refills, and sets a rate of the queue that never blocks.
+func (d *driver) rated(tasks, batch int) error {
+	err := d.pool.Configure(d.ctx, d.server.rdb, "rate:queue:default", task.PerSecond(task.MaxRate).String())
+	return errors.Join(err, d.refill(tasks, batch))
+}
+
+// unrated reports the held tasks and removes the rate.
+func (d *driver) unrated(tasks, batch int) error {
+	return errors.Join(d.report(tasks, batch), d.pool.Configure(d.ctx, d.server.rdb, "rate:queue:default", ""))
+}
+
+// labelled replaces all tasks by tasks with a label, as refill makes them.
+func (d *driver) labelled(tasks, batch int) error {
+	d.sequence.Labelled = true
+	return errors.Join(d.empty(), d.refill(tasks, batch))
+}
+
+// unlabelled reports the held tasks, and removes those with a label.
+func (d *driver) unlabelled(tasks, batch int) error {
+	d.sequence.Labelled = false
+	return errors.Join(d.report(tasks, batch), d.empty())
+}
+
+// empty drains the queue.
+func (d *driver) empty() error {
+	for {
+		if n, err := d.sequence.Exchange(drive.MaxClaim, func([]byte) {}); n == 0 || err != nil {
+			return err
+		}
+	}
 }
 
 func (d *driver) exchange(batch int) error {

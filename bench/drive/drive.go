@@ -2,7 +2,8 @@
 // goroutines, no retries, and reply buffers that are used again. Its rate is the upper bound for
 // the scripts, and its cost in Redis is the cost of the scripts.
 //
-// It makes plain tasks of one kind in the default queue and reports that they have succeeded.
+// It makes tasks of one kind in the default queue and reports that they have succeeded. The tasks are
+// plain: they have nothing but an id and a payload, and a label on demand.
 package drive
 
 import (
@@ -21,6 +22,7 @@ const (
 	replica = "drive"
 	class   = "drive" // names the list of queues and kinds that the replica serves
 	queue   = "default"
+	label   = "gpu" // the replica has it
 	schema  = "2"
 
 	// MaxClaim is how many tasks one exchange may claim and report.
@@ -58,13 +60,18 @@ func (p *Pool) Meta() string { return p.meta }
 // alternate between fields of meta and their values.
 func (p *Pool) Join(ctx context.Context, rdb redis.Scripter, lease time.Duration, settings ...string) error {
 	args := []any{
-		"", schema, replica, lease.Milliseconds(), class, 0, 1, "{}", 0, "", ",", len(settings) / 2,
+		"", schema, replica, lease.Milliseconds(), class, 0, 1, "{}", 0, "", "," + label + ",", len(settings) / 2,
 	}
 	for _, s := range settings {
 		args = append(args, s)
 	}
 	args = append(args, 1, p.kind, "- - - -", 1, queue)
 	return redis.NewScript(lua.Source("join")).Run(ctx, rdb, []string{p.prefix, p.meta}, args...).Err()
+}
+
+// Configure changes a setting of the pool: a field of meta and its value, "" for none.
+func (p *Pool) Configure(ctx context.Context, rdb redis.Scripter, field, value string) error {
+	return redis.NewScript(lua.Source("configure")).Run(ctx, rdb, []string{p.prefix, p.meta}, "", 1, field, value).Err()
 }
 
 // Sequence is one sequence of calls. Its methods must be called from one goroutine.
@@ -76,6 +83,9 @@ type Sequence struct {
 	lease    int64  // ms
 	call     int64
 	seed     int64
+
+	// Labelled gives the tasks of Enqueue a label.
+	Labelled bool
 
 	held    []claimed // to be reported by the next exchange
 	nHeld   int
@@ -118,7 +128,12 @@ func (l *Sequence) Enqueue(payloads [][]byte) error {
 	l.begin(l.pool.enqueue)
 	push(c, l.name)
 	pushInt(c, l.call)
-	pushAll(c, "1", queue, "0", l.pool.kind, "0", "", "0")
+	pushAll(c, "1", queue, "0", l.pool.kind, "0")
+	if l.Labelled {
+		pushAll(c, "labels="+label, "8", "", "", "", "", "", "", "", "")
+	} else {
+		pushAll(c, "", "0")
+	}
 	pushInt(c, int64(len(payloads)))
 	for _, p := range payloads {
 		l.ids = newID(l.ids[:0])

@@ -47,6 +47,7 @@ var taskColumns = []column{
 	textColumn("kind", func(t *task.Task) string { return t.Kind }),
 	textColumn("queue", func(t *task.Task) string { return t.Queue }),
 	textColumn("group", func(t *task.Task) string { return t.Group }),
+	textColumn("labels", func(t *task.Task) string { return strings.Join(t.Labels, " ") }),
 	textColumn("unique", func(t *task.Task) string { return t.Unique }),
 	{
 		name: "state",

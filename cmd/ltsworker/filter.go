@@ -19,6 +19,7 @@ import (
 // filterFlags are the flags that select tasks.
 type filterFlags struct {
 	states, kinds, queues, groups, replicas []string
+	labels                                  []string
 	hold                                    bool
 	parent                                  textFlag
 	unique                                  textFlag
@@ -32,6 +33,7 @@ func (f *filterFlags) add(cmd *cobra.Command) {
 	flags.Var((*listFlag)(&f.kinds), "kind", "select tasks of these `KINDS`")
 	flags.Var((*listFlag)(&f.queues), "queue", "select tasks in these `QUEUES`")
 	flags.Var((*listFlag)(&f.groups), "group", "select tasks of these `GROUPS`")
+	flags.Var((*listFlag)(&f.labels), "label", "select tasks that have all of these `LABELS`")
 	flags.Var((*listFlag)(&f.replicas), "replica", "select tasks that these `REPLICAS` run or ran last")
 	flags.BoolVar(&f.hold, "hold", false, "select tasks on hold")
 	flags.Var(&f.parent, "parent", "select the children of the parent with this `ID`")
@@ -42,7 +44,7 @@ func (f *filterFlags) add(cmd *cobra.Command) {
 
 // empty reports whether no flag is set.
 func (f *filterFlags) empty() bool {
-	return len(f.states)+len(f.kinds)+len(f.queues)+len(f.groups)+len(f.unique)+len(f.parent) == 0 && !f.hold && !f.perTask()
+	return len(f.states)+len(f.kinds)+len(f.queues)+len(f.groups)+len(f.labels)+len(f.unique)+len(f.parent) == 0 && !f.hold && !f.perTask()
 }
 
 // onlyUnique reports whether a unique key is the only flag.
@@ -73,7 +75,7 @@ func (f *filterFlags) matching(ctx context.Context, c *client.Client, p *pool.Po
 
 // filter builds a filter from the flags and reports all errors in them.
 func (f *filterFlags) filter() (task.Filter, error) {
-	out := task.Filter{Kinds: f.kinds, Queues: f.queues, Groups: f.groups, Hold: f.hold, Parent: string(f.parent)}
+	out := task.Filter{Kinds: f.kinds, Queues: f.queues, Groups: f.groups, Labels: f.labels, Hold: f.hold, Parent: string(f.parent)}
 	if f.unique != "" {
 		out.Unique = []string{string(f.unique)}
 	}
@@ -96,6 +98,11 @@ func (f *filterFlags) filter() (task.Filter, error) {
 			if err := task.CheckName(v); err != nil {
 				problems = append(problems, fmt.Sprintf("%s %s %v", names.flag, terminal.Quoted(v), err))
 			}
+		}
+	}
+	for _, l := range f.labels {
+		if err := task.CheckLabel(l); err != nil {
+			problems = append(problems, fmt.Sprintf("--label %v", err))
 		}
 	}
 	if len(problems) > 0 {

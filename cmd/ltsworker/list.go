@@ -21,11 +21,11 @@ func newList(g *globals) *cobra.Command {
 		Short: "List tasks",
 		Long: `List live tasks, and ended tasks that are still kept. A task is listed if it matches
 every flag. It matches a flag if it matches one of its values, which are separated by
-commas or given by repeating the flag. The order is by state, and within a state by
-position, due time or end.
+commas or given by repeating the flag. Of --label it must have all. The order is by
+state, and within a state by position, due time or end.
 
-Ages are counted by the clock of Redis. Redis itself compares --kind, --queue and
---group. For the other filters every task of the selected states is transferred, except
+Ages are counted by the clock of Redis. Redis itself compares --kind, --queue, --group
+and --label. For the other filters every task of the selected states is transferred, except
 for --unique of live tasks. UNIQUE shows a unique key that is no name, such as a URL, as
 "#" and a hash. --unique takes the text or this form.
 

@@ -34,7 +34,7 @@ func TestListSelectsSortsAndShowsColumns(t *testing.T) {
 	u.run("wait", "a")
 	u.must("enqueue", "hold", "--id", "b", "--group", "acme")
 	u.awaitRunning()
-	u.must("enqueue", "x", "--queue", "other", "--id", "c", "--priority", "9")
+	u.must("enqueue", "x", "--queue", "other", "--id", "c", "--priority", "9", "--label", "gpu", "--label", "zone=eu")
 	u.must("enqueue", "x", "--queue", "other", "--id", "d", "--priority", "-9", "--delay", "1h", "--unique", key)
 	replica := decodeLines[replicaRecord](t, u.must("replicas", "--json"))[0].ID
 	reason := decodeLines[taskRecord](t, u.must("get", "a", "--json"))[0].Error
@@ -49,6 +49,8 @@ func TestListSelectsSortsAndShowsColumns(t *testing.T) {
 		{[]string{"--unique", task.UniqueKey(key), "--state", "scheduled"}, []string{"ID", "d"}},
 		{[]string{"--older", "1ms"}, []string{"ID", "d", "c", "b", "a"}},
 		{[]string{"--group", "acme"}, []string{"ID", "b"}},
+		{[]string{"--label", "zone=eu,gpu"}, []string{"ID", "c"}},
+		{[]string{"--label", "gpu", "--columns", "labels"}, []string{"LABELS", "gpu"}},
 		{[]string{"--sort", "id"}, []string{"ID", "a", "b", "c", "d"}},
 		{[]string{"--sort=-id"}, []string{"ID", "d", "c", "b", "a"}},
 		{[]string{"--sort=-id", "--limit", "2"}, []string{"ID", "d", "c"}},

@@ -213,7 +213,7 @@ func readRates(ctx context.Context, c *client.Client, scope task.Scope, name str
 	if scope == task.QueueScope {
 		return rates, nil
 	}
-	byDefault, err := c.Store.DefaultRate(ctx)
+	byDefault, err := c.DefaultRate(ctx)
 	if err != nil {
 		return nil, err
 	}

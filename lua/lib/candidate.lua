@@ -75,7 +75,6 @@ function Candidate.insert_next_head(line, group, ids, records, i, last_score, li
   while ids[at] and (not records[at] or string.sub(records[at], 18, 33) < score) do at = at + 1 end
   table.insert(ids, at, id)
   table.insert(records, at, call('GET', Record.key(id)))
-  if not lines then return end
-  table.insert(lines, at, line)
-  Line.drop(line, { id })
+  if lines then table.insert(lines, at, line) end
+  if string.find(line, '#', 1, true) then Line.drop(line, { id }) end
 end

@@ -1,25 +1,26 @@
--- uses: base batch candidate keeper merge offer rate settings takeover wake
+-- uses: base batch candidate keeper line merge offer rate settings takeover wake
 -- Claims: hand the best waiting tasks of a queue to a replica.
 
 -- MOST is how many tasks one call hands out at most.
 local MOST = 200
 
--- take_some removes up to n candidates from the queue and starts those that can start, until want tasks have been started in
--- this call. It puts back the candidates that it did not reach. It returns whether the queue may have more. merged has the
--- lines from which it takes candidates, nil for that of the queue.
-local function take_some(step, queue, n, want, merged)
-  local waiting, prefix, keys = P .. 'wait:' .. queue, P .. 'task:', {}
-  local ids, lines, last_score, more
-  if merged then
-    ids, lines, last_score = Merge.take(merged, n)
+-- take_some removes up to n candidates from the lines and starts those that can start, until want tasks have been started in
+-- this call. It puts back the candidates that it did not reach. It returns whether the lines may have more.
+local function take_some(step, queue, lines, n, want)
+  local line, prefix, keys = lines[1], P .. 'task:', {}
+  local waiting = P .. 'wait:' .. line
+  local ids, of, last_score, more
+  if lines[2] then
+    ids, of, last_score = Merge.take(lines, n)
     more = last_score ~= nil
   else
     ids = call('ZRANGE', waiting, 0, n - 1)
   end
   local found = #ids
   if found == 0 then return false end
-  if not merged then
+  if not of then
     call('ZREMRANGEBYRANK', waiting, 0, found - 1)
+    if line ~= queue then Line.drop(line, ids) end
     more = found == n
   end
   for i = 1, found do keys[i] = prefix .. ids[i] end
@@ -29,18 +30,18 @@ local function take_some(step, queue, n, want, merged)
   end
   local i = 1
   while i <= #ids and step.started < want and step.bytes < step.most_bytes and step.budget > 0 do
-    local line = lines and lines[i] or queue
+    if of then line = of[i] end
     local plain = records[i] and Batch.start_plain(step, line, ids, records, i, want - step.started) or 0
     if plain == 0 then
       local group = Candidate.start(step, queue, line, ids[i], records[i])
-      if group then Candidate.insert_next_head(line, group, ids, records, i, last_score, lines) end
+      if group then Candidate.insert_next_head(line, group, ids, records, i, last_score, of) end
       step.budget = step.budget - 1
       plain = 1
     end
     i = i + plain
   end
-  if lines then
-    Merge.put_back(ids, lines, records, i)
+  if of then
+    Merge.put_back(ids, of, records, i)
     return more or i <= #ids
   end
   local rest = {}
@@ -52,6 +53,7 @@ local function take_some(step, queue, n, want, merged)
     end
   end
   in_parts(2000, rest, 'ZADD', waiting)
+  if line ~= queue then Line.add(line, rest) end
   return more or i <= #ids
 end
 
@@ -75,7 +77,7 @@ end
 function Claim.from(step, queue, n)
   local settings = Settings.of(queue)
   local lines = (settings.lines or step.exclusive) and Merge.lines(step, queue)
-  if settings.takeover or lines then
+  if settings.takeover or lines and Merge.has_takeover(lines) then
     local first, more = step.started, false
     for _, line in ipairs(lines or { queue }) do
       more = Takeover.claim(step, queue, line, math.min(n - step.started + first, MOST - step.started)) or more
@@ -88,9 +90,10 @@ function Claim.from(step, queue, n)
   end
   local free, before = Settings.room(queue), step.started
   local want = step.started + math.min(n, free, MOST - step.started)
-  local has_more, chunk = free > 0, settings.large and 1 or MOST
+  local sources = lines and Merge.sources(lines, queue) or { queue }
+  local has_more, chunk = free > 0 and sources[1] ~= nil, settings.large and 1 or MOST
   while has_more and step.started < want and step.bytes < step.most_bytes and step.budget > 0 do
-    has_more = take_some(step, queue, math.min(want - step.started, chunk), want, lines)
+    has_more = take_some(step, queue, sources, math.min(want - step.started, chunk), want)
     chunk = chunk * 2
   end
   if settings.rate then Rate.take(Rate.queue_key(queue), settings.rate, step.started - before) end

@@ -2,30 +2,52 @@
 -- Firings of triggers: see fire.lua, which reads the entries.
 
 Firings.stops = false -- whether a task was stopped
+Firings.total = 0 -- number of firings in the call
 
--- sequence is the number before that of the next task.
-local outcomes, sequence
+-- outcomes has those of the current trigger. A firing whose group is shared gets its outcome in write. groups has the groups
+-- with firings that are not made yet.
+local outcomes, groups = nil, {}
+local sequence -- the number before that of the next task
 
--- make makes the task of one firing. It returns whether it did.
-local function make(e, planned, id, payload)
-  local outcome, other, why = 'enqueued', id, nil
-  sequence = sequence + 1
-  Make.tasks(e.group, { id }, { payload }, sequence - 1, function(_, refused, by, what)
-    if refused == 'dup' and by == id then outcome = 'made' -- this call is repeated after its reply was lost
-    elseif refused == 'dup' then outcome, other, why = 'duplicate', by, 'duplicate of task ' .. by .. ', which is ' .. what
-    elseif refused == 'full' then outcome, other, why = 'queue_full', nil, 'queue ' .. e.group.queue .. ' is full'
-    elseif refused == 'limit' then outcome, other, why = 'limit_reached', nil, 'limit is reached: ' .. by
-    else outcome, other, why = 'invalid', nil, by .. ' ' .. what end
-  end)
-  if outcome == 'made' then outcome = 'enqueued' else Triggers.note(e.name, planned, outcome, other, why) end
-  outcomes[#outcomes + 1] = { outcome, other or '', why or '' }
-  -- A task besides the schedule does not replace a live one, whose end the trigger waits for.
-  if outcome == 'enqueued' and (e.overlap ~= 'allow' or e.after ~= '')
-    and not (e.op == 'run' and Triggers.is_live(e.task)) then
-    call('HSET', Triggers.key(e.name), 'task', id)
-    e.task = id
+-- add adds a firing to those of its group.
+local function add(e, planned, id, payload)
+  local g = e.group
+  if not g.fired then
+    g.fired, g.ids, g.payloads = {}, {}, {}
+    groups[#groups + 1] = g
   end
-  return outcome == 'enqueued'
+  local n = #g.ids + 1
+  g.ids[n], g.payloads[n], g.fired[n] = id, payload, { 'enqueued', id, '', name = e.name, planned = planned }
+  outcomes[#outcomes + 1] = g.fired[n]
+end
+
+-- make makes the tasks of a group and completes the outcomes of its firings: outcome, task or '', why not.
+local function make(g)
+  local fired, n = g.fired, #g.ids
+  sequence = sequence or call('HINCRBY', META, 'seq', Firings.total) - Firings.total
+  local refuse = function(i, refused, by, what)
+    local f = fired[i]
+    if refused == 'dup' and by == f[2] then f.made = true -- this call is repeated after its reply was lost
+    elseif refused == 'dup' then f[1], f[2], f[3] = 'duplicate', by, 'duplicate of task ' .. by .. ', which is ' .. what
+    elseif refused == 'full' then f[1], f[2], f[3] = 'queue_full', '', 'queue ' .. g.queue .. ' is full'
+    elseif refused == 'limit' then f[1], f[2], f[3] = 'limit_reached', '', 'limit is reached: ' .. by
+    else f[1], f[2], f[3] = 'invalid', '', by .. ' ' .. what end
+  end
+  Make.tasks(g, g.ids, g.payloads, sequence, refuse)
+  sequence = sequence + n
+  for _, f in ipairs(fired) do
+    if not f.made then Triggers.note(f.name, f.planned, f[1], f[2] ~= '' and f[2] or nil, f[3] ~= '' and f[3] or nil) end
+  end
+  g.fired = nil
+  return fired
+end
+
+-- write makes the tasks of all groups that are left.
+function Firings.write()
+  for _, g in ipairs(groups) do
+    if g.fired then make(g) end
+  end
+  groups = {}
 end
 
 local function leave_out(e, planned, outcome, why)
@@ -33,9 +55,11 @@ local function leave_out(e, planned, outcome, why)
   outcomes[#outcomes + 1] = { outcome, '', why }
 end
 
--- firing makes the task of one firing, unless the overlap with the task before it forbids that.
+-- firing makes the task of one firing, unless the overlap with the task before it forbids that. It returns whether the task
+-- was made, nil if write makes it.
 local function firing(e, planned, id, payload)
-  if e.op ~= 'run' and (e.overlap ~= 'allow' or e.after ~= '') and Triggers.is_live(e.task) then
+  if not e.waits then return add(e, planned, id, payload) end
+  if e.op ~= 'run' and Triggers.is_live(e.task) then
     local why = 'task ' .. e.task .. ' has not ended'
     if e.after ~= '' then return true end
     if e.overlap == 'skip' then return leave_out(e, planned, 'skipped', why) end
@@ -48,7 +72,14 @@ local function firing(e, planned, id, payload)
     Firings.stops = true
     Stopping.request(e.task, 'its trigger ' .. e.name .. ' fired again')
   end
-  return make(e, planned, id, payload)
+  add(e, planned, id, payload)
+  if make(e.group)[1][1] ~= 'enqueued' then return false end
+  -- A task besides the schedule does not replace a live one, whose end the trigger waits for.
+  if not (e.op == 'run' and Triggers.is_live(e.task)) then
+    call('HSET', Triggers.key(e.name), 'task', id)
+    e.task = id
+  end
+  return true
 end
 
 -- handle handles one trigger. It returns false if the trigger has changed since the caller has read it.
@@ -78,7 +109,6 @@ local function handle(e)
     Triggers.set_score(e.name, e.due)
   end
   if e.first ~= '' then Triggers.note(e.name, e.first, 'missed', nil, e.why, e.last) end
-  if e.n > 0 then sequence = call('HINCRBY', META, 'seq', e.n) - e.n end
   local made
   for i = 0, e.n - 1 do made = firing(e, unpack(ARGV, e.at + 3 * i, e.at + 3 * i + 2)) or made end
   if e.after ~= '' and e.op == 'fire' and e.n > 0 then
@@ -89,7 +119,7 @@ local function handle(e)
 end
 
 -- apply handles one trigger. It returns 1, or 0 if the trigger has changed since the caller has read it, and the outcomes of
--- its firings.
+-- its firings, which are complete after write.
 function Firings.apply(e)
   outcomes = {}
   if handle(e) then return 1, outcomes end

@@ -1,4 +1,4 @@
--- uses: base line offer record settings
+-- uses: base line offer settings
 -- Claims from several lines of a queue, merged by position: see line.lua.
 
 -- MOST is how many lines with labels a claim takes tasks from at most. Of more, each claim takes from others.
@@ -12,8 +12,23 @@ function Merge.lines(step, queue)
       lines[#lines + 1] = line
     end
   end
-  if not step.exclusive or string.find(queue, Record.EXPORT, 1, true) == 1 then lines[#lines + 1] = queue end
+  if not step.exclusive or string.find(queue, '^export:') then lines[#lines + 1] = queue end
   return lines
+end
+
+-- has_takeover reports whether running tasks wait in one of the lines for a take-over.
+function Merge.has_takeover(lines)
+  for _, line in ipairs(lines) do
+    if call('EXISTS', P .. 'takeover:' .. line) == 1 then return true end
+  end
+  return false
+end
+
+-- sources returns the lines without that of the queue if no task waits in it: the tasks of one line need no merge.
+function Merge.sources(lines, queue)
+  local n = #lines
+  if lines[n] ~= queue or call('EXISTS', P .. 'wait:' .. queue) == 1 then return lines end
+  return { unpack(lines, 1, n - 1) }
 end
 
 -- take removes up to n candidates from the lines, in the order of their positions. It returns their ids, the line of each,
@@ -67,11 +82,13 @@ end
 
 -- close closes the lines that have no more claimable tasks. It returns whether the step could claim more from the queue.
 function Merge.close(step, queue, lines)
+  local more = false
   for _, line in ipairs(lines) do
-    if line ~= queue and not Line.is_open(line) then Offer.list(line) end
+    if call('EXISTS', P .. 'wait:' .. line) == 1 then more = true
+    elseif line ~= queue and not Line.is_open(line) then Offer.list(line) end
   end
-  for _, line in ipairs(Merge.lines(step, queue)) do
+  for _, line in ipairs(more and {} or Merge.lines(step, queue)) do
     if line ~= queue or call('EXISTS', P .. 'wait:' .. line) == 1 then return true end
   end
-  return false
+  return more
 end

@@ -17,14 +17,16 @@ Triggers.RECHECK = 60000
 -- SIGNALLED is how many replicas are signalled for a trigger that is due before all others.
 local SIGNALLED = 3
 
--- changed is set if this call has changed when a trigger is due.
-local changed
+-- changed has when the triggers are due that this call has changed.
+local changed = {}
 
--- set_score sets when a trigger is due, '' for never.
-function Triggers.set_score(name, due)
-  call('ZADD', Triggers.INDEX, due == '' and '+inf' or due, name)
-  changed = changed or {}
-  changed[name] = true
+-- set_score sets when a trigger is due, '' for never. write writes that.
+function Triggers.set_score(name, due) changed[name] = due == '' and '+inf' or due end
+
+function Triggers.write()
+  local list = {}
+  for name, due in pairs(changed) do list[#list + 1], list[#list + 2] = due, name end
+  in_parts(2000, list, 'ZADD', Triggers.INDEX)
 end
 
 -- restore sets when a trigger is due from what is stored about it.
@@ -39,15 +41,17 @@ function Triggers.restore(name)
   Triggers.set_score(name, due)
 end
 
--- signal signals replicas if a trigger that this call has changed is due before all others.
+-- signal writes when the triggers are due that this call has changed. It signals replicas if one of them is due before all
+-- others.
 function Triggers.signal()
-  if not changed then return end
+  if not next(changed) then return end
+  Triggers.write()
   local first = call('ZRANGE', Triggers.INDEX, 0, 0)[1]
   if first and changed[first] then
     local replicas = call('ZRANGE', P .. 'replicas', 0, SIGNALLED - 1, 'REV')
     for _, replica in ipairs(replicas) do Wake.signal(replica, 'triggers') end
   end
-  changed = nil
+  changed = {}
 end
 
 -- is_live reports whether a task has not ended.

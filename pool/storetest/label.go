@@ -29,6 +29,8 @@ var labelRules = []rule{
 	{"JobIsTakenOverWhereTheLabelsAre", jobIsTakenOverWhereTheLabelsAre},
 	{"NoHandlerWhereTheLabelsAreEndsTheTask", noHandlerWhereTheLabelsAre},
 	{"StatsAndListsHaveAllLines", statsAndListsHaveAllLines},
+	{"ListTakesLabels", listTakesLabels},
+	{"ChildrenAndTheTaskThatFollowsHaveTheirLabels", childrenHaveLabels},
 	{"LineWithoutTasksLeavesNoTrace", emptyLineLeavesNoTrace},
 	{"SavesNeedNoLabels", savesNeedNoLabels},
 }
@@ -216,4 +218,56 @@ func laterReplicaFindsTheLines(fx *fixture) {
 	fx.put("orphan", "gpu")
 	fx.labelled("again", "gpu")
 	fx.wantIDs(fx.take("again", 9), "orphan")
+}
+
+// A list by labels reads the tasks with labels only, in every state.
+func listTakesLabels(fx *fixture) {
+	fx.labelled("r1", "a", "b")
+	ab := []string{"a", "b"}
+	fx.enqueue(task.Spec{ID: "runs", Queue: "q", Labels: ab, Priority: 9})
+	fx.wantIDs(fx.take("r1", 1), "runs")
+	fx.enqueueAll(task.Spec{ID: "later", Queue: "q", Labels: ab, Delay: time.Hour}, task.Spec{ID: "ended", Queue: "q", Labels: ab, Retain: ptr(time.Hour)})
+	fx.stop("ended")
+	fx.put("ab", ab...)
+	fx.put("a", "a")
+	fx.put("aa", "aa", "b")
+	fx.put("plain")
+	fx.enqueue(task.Spec{ID: "grouped", Queue: "q", Group: "g", Labels: ab})
+	for _, c := range []struct {
+		f    task.Filter
+		want []string
+		read int
+	}{
+		{task.Filter{Labels: []string{"b", "a"}}, []string{"later", "ab", "grouped", "runs", "ended"}, 7},
+		{task.Filter{Labels: []string{"a"}, States: []task.State{task.Waiting}}, []string{"ab", "a", "grouped"}, 4},
+		{task.Filter{Labels: []string{"a"}, Groups: []string{"g"}}, []string{"grouped"}, 7},
+		{task.Filter{Labels: []string{"a", "nowhere"}}, []string{}, 7},
+	} {
+		read := 0
+		c.f.Progress = func(n int) { read = n }
+		if d := cmp.Diff(c.want, fx.list(c.f)); d != "" {
+			fx.Errorf("%v (-want +got):\n%s", c.f.Labels, d)
+		}
+		if read > c.read {
+			fx.Errorf("%v: %d tasks were read, want at most %d", c.f.Labels, read, c.read)
+		}
+	}
+}
+
+// The children of a parent have its labels. The task that follows has its own.
+func childrenHaveLabels(fx *fixture) {
+	fx.labelled("plain")
+	fx.labelled("gpu", "gpu")
+	fx.enqueue(task.Spec{ID: "p", Queue: "q", Labels: []string{"gpu"}, Shards: 2, Retain: ptr(time.Hour),
+		Then: &task.Spec{ID: "next", Kind: "k", Queue: "q", Labels: []string{"gpu"}}})
+	fx.spread()
+	fx.wantIDs(fx.take("plain", 9))
+	children := fx.take("gpu", 9)
+	fx.wantIDs(children, "p/0", "p/1")
+	for _, t := range children {
+		fx.accept(succeed(t))
+	}
+	fx.wantState("p", task.Succeeded)
+	fx.wantIDs(fx.take("plain", 9))
+	fx.wantIDs(fx.take("gpu", 9), "next")
 }

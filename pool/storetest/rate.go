@@ -10,6 +10,8 @@ import (
 var rateRules = []rule{
 	{"RateOfAQueueIsExact", rateOfAQueueIsExact},
 	{"RateOfAGroupIsExact", rateOfAGroupIsExact},
+	{"GroupRateHoldsOverLines", groupRateHoldsOverLines},
+	{"TokenOfAGroupReachesAllItsLines", tokenOfAGroupReachesAllItsLines},
 	{"RateReturnsTokensWithTime", rateReturnsTokensWithTime},
 	{"RateHoldsFromTheNextClaim", rateHoldsFromTheNextClaim},
 	{"GroupsAreExemptFromTheRateOfGroups", groupsAreExemptFromTheRate},
@@ -68,6 +70,56 @@ func rateOfAGroupIsExact(fx *fixture) {
 	}
 	if in["g"] != 2 || in["h"] != 2 || in[""] != 4 {
 		fx.Errorf("started by group: %v", in)
+	}
+}
+
+// joinForLines joins a replica without labels and one with the label a.
+func (fx *fixture) joinForLines() {
+	fx.Helper()
+	fx.labelled("plain")
+	fx.labelled("a", "a")
+}
+
+func groupRateHoldsOverLines(fx *fixture) {
+	fx.joinForLines()
+	fx.rate(task.GroupScope, "g", slowRate(3))
+	for range 4 {
+		fx.enqueue(task.Spec{Queue: "q", Group: "g"})
+		fx.enqueue(task.Spec{Queue: "q", Group: "g", Labels: []string{"a"}})
+	}
+	fx.put("other", "a")
+	plain, a := fx.take("plain", 2), fx.take("a", 9)
+	if len(plain) != 2 || len(a) != 2 || a[len(a)-1].ID != "other" {
+		fx.Errorf("%d started without a label, then %d with one, want 2 of the group, 1 of the group and another one", len(plain), len(a))
+	}
+	fx.wantIDs(fx.take("plain", 9))
+	fx.wantIDs(fx.take("a", 9))
+	_, groups, err := fx.Store.Groups(fx.ctx, "g")
+	fx.noError(err)
+	if g := groups[0]; g.Held != 5 || g.RateUntil.IsZero() {
+		fx.Errorf("group: %+v", g)
+	}
+}
+
+// The token that returns starts the head of a line with labels. The next one starts that of the line
+// without.
+func tokenOfAGroupReachesAllItsLines(fx *fixture) {
+	fx.joinForLines()
+	fx.rate(task.GroupScope, "g", task.PerSecond(20).WithBurst(1))
+	for _, labels := range [][]string{nil, {"a"}, nil, {"a"}} {
+		fx.enqueue(task.Spec{Queue: "q", Group: "g", Labels: labels})
+	}
+	started := map[bool]int{}
+	for len(started) < 2 || started[true]+started[false] < 4 {
+		for _, replica := range []string{"a", "plain"} {
+			for _, t := range fx.take(replica, 1) {
+				started[len(t.Labels) > 0]++
+			}
+		}
+		fx.waitPast(time.Millisecond)
+		if fx.ctx.Err() != nil {
+			fx.Fatalf("started with and without labels: %v", started)
+		}
 	}
 }
 
@@ -178,6 +230,10 @@ func rateIsReported(fx *fixture) {
 	i := slices.IndexFunc(s.Queues, func(q task.QueueInfo) bool { return q.Name == "q" })
 	if q := s.Queues[i]; q.Rate != rate || q.RateUntil.IsZero() {
 		fx.Errorf("queue: %+v", q)
+	}
+	fx.rate(task.GroupsScope, "", slowRate(7))
+	if byDefault, err := fx.Store.DefaultRate(fx.ctx); err != nil || byDefault != slowRate(7) {
+		fx.Errorf("the rate of each group is %v, %v", byDefault, err)
 	}
 	_, groups, err := fx.Store.Groups(fx.ctx, "g")
 	fx.noError(err)

@@ -20,6 +20,7 @@ var triggerRules = []rule{
 	{"ChangeOfATriggerThatWasReadBeforeItFiredIsRefused", outdatedChangeIsRefused},
 	{"MisfiresMakeTheirTasksInOneStep", misfiresMakeTasks},
 	{"RefusedTaskOfATriggerIsInItsHistory", refusedTaskIsInHistory},
+	{"TriggersOfOneCallHaveTheirOwnOutcomes", triggersOfOneCall},
 	{"OverlapDecidesWhileTheLastTaskIsLive", overlapDecides},
 	{"QueuedFiringWaitsForTheEndOfTheTask", queuedFiringWaits},
 	{"FixedDelayCountsFromTheEndOfTheTask", fixedDelayCountsFromTheEnd},
@@ -142,17 +143,23 @@ func plannedTimeMakesOneTask(fx *fixture) {
 }
 
 func triggerIsNotHandedOutTwice(fx *fixture) {
-	for i := range 15 {
-		fx.setTrigger(trigger.Definition{Name: fmt.Sprint("t", i), Every: time.Hour}, fx.past())
-	}
-	first, second, third := fx.apply(), fx.apply(), fx.apply()
-	if len(first.Due) != 10 || len(second.Due) != 5 || len(third.Due) != 0 || third.Next <= 0 || third.Next > time.Second {
-		fx.Errorf("%d, %d and %d are handed out, next in %v", len(first.Due), len(second.Due), len(third.Due), third.Next)
-	}
-	// The replica that got them has died.
-	fx.waitPast(third.Next)
-	if n := len(fx.fire()); n != 15 {
-		fx.Errorf("%d fired", n)
+	for {
+		for i := range 15 {
+			fx.setTrigger(trigger.Definition{Name: fmt.Sprint("t", i), Every: time.Hour}, fx.past())
+		}
+		first, second, third := fx.apply(), fx.apply(), fx.apply()
+		if third.Now.Sub(first.Now) > 900*time.Millisecond {
+			continue // the machine was too slow: other replicas get the triggers after a second
+		}
+		if len(first.Due) != 10 || len(second.Due) != 5 || len(third.Due) != 0 || third.Next <= 0 || third.Next > time.Second {
+			fx.Errorf("%d, %d and %d are handed out, next in %v", len(first.Due), len(second.Due), len(third.Due), third.Next)
+		}
+		// The replica that got them has died. Those of the second call are free later than those of the first one.
+		fx.waitPast(third.Next + second.Now.Sub(first.Now))
+		if n := len(fx.fire()); n != 15 {
+			fx.Errorf("%d fired", n)
+		}
+		return
 	}
 }
 
@@ -272,27 +279,6 @@ func misfiresMakeTasks(fx *fixture) {
 	}
 	if h := fx.triggerHistory("t"); len(h) != 4 || !strings.HasPrefix(h[0], "missed no replica fired it in time: it was 3h0m") {
 		fx.Errorf("history %q", h)
-	}
-}
-
-func refusedTaskIsInHistory(fx *fixture) {
-	fx.enqueue(task.Spec{ID: "holder", Unique: "u"})
-	one := 1
-	fx.configure(task.Setting{Scope: task.QueueScope, Name: "full", MaxLen: &one}, task.Setting{Scope: task.QueueScope, Name: "busy", Limit: &one})
-	fx.enqueueAll(task.Spec{Queue: "full"}, task.Spec{Queue: "busy"})
-	for name, spec := range map[string]task.Spec{"a": {Unique: "u"}, "b": {Queue: "full"}, "c": {Queue: "busy", FailOnLimit: true}} {
-		fx.setTrigger(trigger.Definition{Name: name, Every: time.Hour, Task: spec}, fx.past())
-	}
-	fx.wantFired("duplicate", "queue_full", "limit_reached")
-	for name, want := range map[string]string{
-		"a": "duplicate duplicate of task holder, which is waiting", "b": "queue_full queue full is full", "c": "limit_reached limit is reached: queue busy",
-	} {
-		if got := fx.triggerHistory(name); len(got) != 1 || got[0] != want {
-			fx.Errorf("%s: %q, want %q", name, got, want)
-		}
-		if got := fx.trigger(name); got.Planned.Before(fx.Now(fx)) {
-			fx.Errorf("%s does not go on: %+v", name, got)
-		}
 	}
 }
 

@@ -130,7 +130,10 @@ DoctorKeys.reported = expiring(600000)
 -- A trigger must be among those that replicas handle.
 function DoctorKeys.trigger(name, trigger)
   if call('ZSCORE', P .. 'triggers', trigger) then return end
-  DoctorFinding.report('trigger_unlisted', 'triggers', trigger, '', 'listed', function() Triggers.restore(trigger) end)
+  DoctorFinding.report('trigger_unlisted', 'triggers', trigger, '', 'listed', function()
+    Triggers.restore(trigger)
+    Triggers.write()
+  end)
 end
 
 DoctorKeys.pending, DoctorKeys.results = DoctorShards.pending, DoctorShards.results
