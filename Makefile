@@ -26,7 +26,7 @@ build: ## build bin/ltsworker: one static program
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.release=$(VERSION)" -o bin/ ./cmd/ltsworker
 
 .PHONY: test
-test: redis postgres docker ## everything that has to pass before a change goes in: the steps in scripts/test.sh
+test: redis postgres prometheus docker ## everything that has to pass before a change goes in: the steps in scripts/test.sh
 	@scripts/test.sh
 
 .PHONY: unit
@@ -38,7 +38,7 @@ unit: ## the tests that need no redis-server, without the race detector
 UNRACED := ./archive ./cmd/ltsworker ./docs ./export/sql ./internal/config
 
 .PHONY: race
-race: redis ## most tests, with the race detector and a real redis-server
+race: redis prometheus ## most tests, with the race detector and a real redis-server
 	go test -race -vet=off -parallel $(PARALLEL) -timeout $(TIMEOUT) $(LONGEST) $$(go list ./... | grep -vE '/(archive|cmd/ltsworker|docs|export/sql|internal/config|executor/docker)$$')
 
 .PHONY: unraced
@@ -56,6 +56,10 @@ redis: ## find redis-server 7 or newer, or install it where that is possible
 .PHONY: postgres
 postgres: ## find the programs of PostgreSQL, or install them where that is possible
 	@scripts/postgres.sh
+
+.PHONY: prometheus
+prometheus: ## find prometheus and promtool, or install them where that is possible
+	@scripts/prometheus.sh
 
 # In a directory go test also prints what the tests print that pass: which of them were not run.
 .PHONY: containers
@@ -99,12 +103,12 @@ bench: redis ## measure beside other task queues: 20 to 30 minutes on a machine 
 	cd bench && npm install --no-save --ignore-scripts --no-audit --no-fund --prefix bullmq && go vet ./... && go test ./... && go run . $(BENCH)
 
 .PHONY: soak
-soak: redis postgres docker ## the integration tests, the store's rules and an archive of 5,000,000 tasks at their full length and volume, all faults at random for SOAK (30m)
+soak: redis postgres prometheus docker ## the integration tests, the store's rules and an archive of 5,000,000 tasks at their full length and volume, all faults at random for SOAK (30m)
 	go test -race -count 1 -parallel 1 -timeout 0 -v ./integration -soak=$(SOAK)
 	go test -race -count 1 -timeout 0 ./redisstore -full -walk.steps=3000
 	go test -vet=off -count 1 -timeout 0 -run "$$(scripts/emulated.sh)" ./redisstore -full
 	go test -race -count 1 -timeout 0 $(UNRACED)
-	go test -count 1 -timeout 0 ./export/sql -soak
+	go test -count 1 -timeout 0 ./export/sql ./metrics -soak
 	cd executor/docker && go test -count 1 -timeout 0 -soak
 	go test -vet=off -count 1 -timeout 0 -v -run TestPagesAreReadByAnIndex/sqlite ./archive -rows 5000000
 

@@ -22,6 +22,7 @@ import (
 	_ "github.com/ltsworker/ltsworker/executor/docker"
 	_ "github.com/ltsworker/ltsworker/executor/remote"
 	_ "github.com/ltsworker/ltsworker/export/file"
+	_ "github.com/ltsworker/ltsworker/metrics"
 	_ "github.com/ltsworker/ltsworker/pool/pooltest"
 	_ "github.com/ltsworker/ltsworker/trigger/calendar"
 )
@@ -30,6 +31,7 @@ import (
 // begins with "package" is a file and has its own imports.
 var packages = map[string]string{
 	"admission":  "github.com/ltsworker/ltsworker/admission",
+	"metrics":    "github.com/ltsworker/ltsworker/metrics",
 	"archive":    "github.com/ltsworker/ltsworker/archive",
 	"calendar":   "github.com/ltsworker/ltsworker/trigger/calendar",
 	"async":      "github.com/ltsworker/ltsworker/executor/async",

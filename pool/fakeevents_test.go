@@ -154,12 +154,15 @@ func (s *fakeStore) LeaveSubscription(_ context.Context, name, consumer string) 
 	return nil
 }
 
-func (s *fakeStore) SubscriptionLag(_ context.Context, name string) (task.Lag, error) {
+func (s *fakeStore) SubscriptionLags(context.Context) (map[string]task.Lag, int, error) {
 	s.called("lag")
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	g := s.groups[name]
-	return task.Lag{Unread: len(s.entries) - g.next, Pending: len(g.pending), MaxEvents: s.maxEvents}, nil
+	lags := map[string]task.Lag{}
+	for name, g := range s.groups {
+		lags[name] = task.Lag{Unread: len(s.entries) - g.next, Pending: len(g.pending), MaxEvents: s.maxEvents}
+	}
+	return lags, s.maxEvents, nil
 }
 
 // pendingIn returns the number of unacknowledged entries of a group.

@@ -328,6 +328,8 @@ type (
 	Handler = task.Handler
 	// Middleware wraps every handler of a replica. See task.Middleware.
 	Middleware = task.Middleware
+	// Observer gets what a process does, for metrics; see Pool.Observe. See task.Observer.
+	Observer = task.Observer
 	// FieldError is an invalid field of an argument or a config. Read it with errors.As
 	// and a *pool.FieldError. See task.FieldError.
 	//

@@ -109,6 +109,7 @@ type (
 	//	Running  int           // slots in use, those of stuck handlers included
 	//	Stuck    int           // handlers that were given up because they ignore their cancelled context
 	//	Dropped  int64         // outcomes dropped since the start, because another replica may run the task
+	//	Refused  int64         // refusals of Config.Admit since the start: answers of its calls, and calls that took too long
 	//	Joined   bool          // the replica has joined the pool
 	//	Draining bool          // the replica takes no more tasks and ends after the running ones
 	//	Refuses  string        // why Config.Admit refuses new tasks; "" if it admits them

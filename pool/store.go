@@ -121,6 +121,9 @@ type TriggerStore interface {
 	Triggers(ctx context.Context, names ...string) ([]task.StoredTrigger, time.Time, error)
 	// TriggerNames returns the names of all triggers, sorted.
 	TriggerNames(ctx context.Context) ([]string, error)
+	// LateTriggers reads up to 100 triggers that no replica has handled for more than a
+	// minute after they were due, those that are due for longest first, and the store's clock.
+	LateTriggers(ctx context.Context) ([]task.StoredTrigger, time.Time, error)
 	// SetTrigger writes a definition, and ResumeTrigger plans the next firing of a paused
 	// trigger. They return false and write nothing if the trigger has changed since the
 	// caller has read it.
@@ -182,9 +185,9 @@ type EventStore interface {
 	AckEvents(ctx context.Context, name string, cursors ...string) error
 	// LeaveSubscription removes a consumer that holds no entries from the subscription.
 	LeaveSubscription(ctx context.Context, name, consumer string) error
-	// SubscriptionLag reads how far a subscription is behind, and how many events the
-	// pool keeps.
-	SubscriptionLag(ctx context.Context, name string) (task.Lag, error)
+	// SubscriptionLags reads how far each subscription is behind, by name, and how many
+	// events the pool keeps.
+	SubscriptionLags(ctx context.Context) (lags map[string]task.Lag, kept int, err error)
 }
 
 // InspectedStore checks itself.

@@ -52,10 +52,23 @@ func (p *Pool) Subscribe(ctx context.Context, group string, fn func(ctx context.
 // group that does not exist it is the zero Lag, apart from MaxEvents.
 func (p *Pool) SubscriptionLag(ctx context.Context, group string) (lag Lag, err error) {
 	if err = checkName("group", group); err == nil {
-		lag, err = p.store.SubscriptionLag(ctx, group)
+		lag, err = lagOf(ctx, p.store, group)
 	}
 	if err != nil {
 		return Lag{}, fmt.Errorf("group %s: %w", group, err)
 	}
 	return lag, nil
+}
+
+// SubscriptionLags returns how far each group of Subscribe or OnFinish is behind, by name.
+func (p *Pool) SubscriptionLags(ctx context.Context) (map[string]Lag, error) {
+	lags, _, err := p.store.SubscriptionLags(ctx)
+	return lags, err
+}
+
+func lagOf(ctx context.Context, s EventStore, group string) (Lag, error) {
+	lags, kept, err := s.SubscriptionLags(ctx)
+	lag := lags[group]
+	lag.MaxEvents = kept
+	return lag, err
 }

@@ -197,7 +197,7 @@ func (s *subscription) watchLag(ctx context.Context) {
 		return
 	}
 	s.lagRead = time.Now()
-	lag, err := s.store.SubscriptionLag(ctx, s.group)
+	lag, err := lagOf(ctx, s.store, s.group)
 	if err != nil {
 		return // the next read reports an outage
 	}

@@ -282,6 +282,19 @@ func (t *Triggers) List(ctx context.Context) ([]*TriggerInfo, error) {
 	return all, nil
 }
 
+// Overdue reads up to 100 triggers that no replica has handled for more than a minute after they
+// were due, and how long the first of them is due. Those that are due for longest come first.
+func (t *Triggers) Overdue(ctx context.Context) (late []*TriggerInfo, longest time.Duration, err error) {
+	read, now, err := t.p.store.LateTriggers(ctx)
+	for i, r := range read {
+		if i == 0 {
+			longest = now.Sub(r.Due)
+		}
+		late = append(late, t.info(r))
+	}
+	return late, longest, err
+}
+
 // listTriggers is how many triggers List reads at once.
 const listTriggers = 500
 

@@ -241,12 +241,11 @@ func (s *Store) LeaveSubscription(ctx context.Context, name, consumer string) er
 // defaultMaxEvents is how many events the stream keeps by default: see lua/lib/trim.lua.
 const defaultMaxEvents = 1_000_000
 
-// SubscriptionLag returns about how far a subscription is behind. Redis counts entries;
+// SubscriptionLags returns about how far each subscription is behind. Redis counts entries;
 // the result is their number times the average number of events in an entry of the stream.
-// A subscription that does not exist has no lag.
-func (s *Store) SubscriptionLag(ctx context.Context, name string) (task.Lag, error) {
-	lag := task.Lag{MaxEvents: defaultMaxEvents}
-	err := s.commands(ctx, func(rdb redis.UniversalClient) error {
+func (s *Store) SubscriptionLags(ctx context.Context) (lags map[string]task.Lag, kept int, err error) {
+	lags, kept = map[string]task.Lag{}, defaultMaxEvents
+	err = s.commands(ctx, func(rdb redis.UniversalClient) error {
 		p := rdb.Pipeline()
 		info, entries := p.XInfoGroups(ctx, s.key("events")), p.XLen(ctx, s.key("events"))
 		meta := p.HMGet(ctx, s.key("meta"), "events:max", "events:added", "events:gone")
@@ -260,19 +259,17 @@ func (s *Store) SubscriptionLag(ctx context.Context, name string) (task.Lag, err
 		}
 		most, added, gone := number(meta, 0), number(meta, 1), number(meta, 2)
 		if most > 0 {
-			lag.MaxEvents = int(most)
+			kept = int(most)
 		}
 		events := func(n int64) int {
 			return int(math.Round(float64(min(max(n, 0), entries.Val())) * max((added-gone)/float64(max(entries.Val(), 1)), 1)))
 		}
 		for _, g := range groups {
-			if g.Name == name {
-				lag.Unread, lag.Pending = events(g.Lag), events(g.Pending)
-			}
+			lags[g.Name] = task.Lag{Unread: events(g.Lag), Pending: events(g.Pending), MaxEvents: kept}
 		}
 		return nil
 	})
-	return lag, s.fail(ctx, "subscription lag", err)
+	return lags, kept, s.fail(ctx, "subscription lags", err)
 }
 
 // number returns the i-th value of a reply as a number, 0 if it is not one.

@@ -179,6 +179,10 @@ func (s *Store) enqueueCall(ctx context.Context, args []any) (reply any, err err
 	if s.waitReplicas == 0 {
 		return s.run(ctx, enqueueScript, args...)
 	}
+	if s.calls.observed() {
+		began := time.Now()
+		defer func() { s.calls.called(enqueueScript, began, err) }()
+	}
 	err = s.retryUnstable(ctx, s.rdb, func() error {
 		reply, err = s.enqueueAndWait(ctx, args)
 		return err

@@ -18,8 +18,13 @@ const lateAfter = time.Minute
 // maxLate is how many late triggers one call finds.
 const maxLate = 100
 
-// lateTriggers returns triggers that should have fired and have not, those first that are
-// due for longest.
+// LateTriggers returns up to 100 triggers that should have fired and have not, those first that
+// are due for longest, and the server's time.
+func (s *Store) LateTriggers(ctx context.Context) ([]task.StoredTrigger, time.Time, error) {
+	late, now, err := s.lateTriggers(ctx)
+	return late, now, s.fail(ctx, "late triggers", err)
+}
+
 func (s *Store) lateTriggers(ctx context.Context) (late []task.StoredTrigger, now time.Time, err error) {
 	if now, err = s.now(ctx); err != nil {
 		return nil, now, err

@@ -180,7 +180,7 @@ func TestForeignSchemaIsRefusedByWhatReadsThePool(t *testing.T) {
 		"events":       func() error { _, err := s.store.ReadEvents(ctx, "0", 1, 0); return err },
 		"recent":       func() error { _, err := s.store.RecentEvents(ctx, "", 1); return err },
 		"subscription": func() error { _, _, err := s.store.ReadSubscription(ctx, "g", "c", 1, 0, 0); return err },
-		"lag":          func() error { _, err := s.store.SubscriptionLag(ctx, "g"); return err },
+		"lag":          func() error { _, _, err := s.store.SubscriptionLags(ctx); return err },
 		"listen":       func() error { _, err := s.store.Listen(ctx, "r", time.Second); return err },
 		"reports":      func() error { _, err := s.store.AwaitReports(ctx, time.Second); return err },
 		"inbox":        func() error { _, err := s.store.AwaitInbox(ctx, time.Second); return err },

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -13,6 +14,7 @@ import (
 
 // script is a script and what a store checks before its calls.
 type script struct {
+	name string
 	// text composes the text at the first call. All texts together take a command longer
 	// than its calls.
 	text  func() *redis.Script
@@ -22,11 +24,11 @@ type script struct {
 
 func newScript(name string, need need) *script {
 	text := sync.OnceValue(func() *redis.Script { return redis.NewScript(lua.Source(name)) })
-	return &script{text, need, need == reads}
+	return &script{name, text, need, need == reads}
 }
 
 // readOnly returns the script for calls that write nothing.
-func (sc *script) readOnly() *script { return &script{sc.text, sc.need, true} }
+func (sc *script) readOnly() *script { return &script{sc.name, sc.text, sc.need, true} }
 
 var (
 	enqueueScript    = newScript("enqueue", creates)
@@ -85,6 +87,10 @@ func (s *Store) run(ctx context.Context, sc *script, args ...any) (any, error) {
 // call is run without the checks. It sends the hash of the script, and the text only if the
 // server does not know the hash.
 func (s *Store) call(ctx context.Context, sc *script, args ...any) (reply any, err error) {
+	if s.calls.observed() {
+		began := time.Now()
+		defer func() { s.calls.called(sc, began, err) }()
+	}
 	err = s.retryUnstable(ctx, s.rdb, func() error {
 		reply, err = s.send(ctx, sc, args).Result()
 		return ignoreNil(err)

@@ -44,6 +44,7 @@ type Store struct {
 	waitReplicas int
 	waitTimeout  time.Duration
 
+	calls      calls
 	access     access
 	timeWrites atomic.Bool  // the server refuses TIME in a script that only reads
 	client     string       // prefix of the names of this store's sequences

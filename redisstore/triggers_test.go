@@ -34,6 +34,9 @@ func TestTriggerThatShouldHaveFiredIsFound(t *testing.T) {
 	if got, err := s.store.FireTriggers(t.Context(), nil, 10); err != nil || len(got.Due) != 2 {
 		t.Fatal(got, err)
 	}
+	if late, at, err := s.store.LateTriggers(t.Context()); err != nil || len(late) != 1 || late[0].Name != "late" || at.Before(now) {
+		t.Errorf("late: %+v at %v, %v", late, at, err)
+	}
 	found := s.findings(t, "triggers")
 	if len(found) != 1 || found[0].Severity != task.SeverityWarning || !strings.HasPrefix(found[0].What, "trigger late should have fired at ") || found[0].Do == "" {
 		t.Errorf("found %+v", found)

@@ -32,8 +32,9 @@ type admission struct {
 	wake chan struct{} // a claim needs a new answer
 
 	// Guarded by the replica's mutex.
-	at     time.Time // of the latest answer; zero before the first
-	reason string    // of the refusal; "" if it admits
+	at      time.Time // of the latest answer; zero before the first
+	reason  string    // of the refusal; "" if it admits
+	refused int64     // refusals since the start
 
 	// Used only by the goroutine.
 	loggedAt time.Time // of the latest line about a refusal
@@ -126,6 +127,9 @@ func (a *admission) set(reason string) {
 	r.mu.Lock()
 	was := a.reason
 	a.at, a.reason = now, reason
+	if reason != "" {
+		a.refused++
+	}
 	switch {
 	case r.phase != serving:
 	case reason != "" && was == "":

@@ -29,6 +29,7 @@ type attempt struct {
 	abandoned    bool        // the handler has been given up; it keeps its slot until it returns
 	acknowledged bool        // the store has answered the report
 	dropped      bool        // counted in heldClaims.dropped
+	inPlace      bool        // follows another attempt of its series; set before the start
 
 	// The updates of the running handler have a mutex of their own, so that a handler
 	// that updates often delays nothing else.
@@ -57,6 +58,7 @@ func (a *attempt) run() {
 		a.ctx.cancel(context.Canceled) // ends goroutines of the handler that use its context
 		a.claim.sequence.r.finish(a, rep)
 	}()
+	a.observeStart()
 	result, err = a.handle(&a.ctx, a.task)
 	returned = true
 }
@@ -66,7 +68,11 @@ func (r *Replica) finish(a *attempt, rep task.Report) {
 	c := a.claim
 	r.mu.Lock()
 	a.returned = true
-	dropped := c.lost || a.abandoned
+	abandoned, code, began := a.abandoned, rep.Code, a.began()
+	if c.lost {
+		code = task.CodeLost
+	}
+	dropped := c.lost || abandoned
 	if dropped {
 		a.dropped = true
 		r.held.dropped++
@@ -95,6 +101,9 @@ func (r *Replica) finish(a *attempt, rep task.Report) {
 		wake(r.drain.changed)
 	}
 	r.mu.Unlock()
+	if !abandoned {
+		a.observeEnd(code, began)
+	}
 
 	switch {
 	case dropped: // logged when the attempt was given up
@@ -158,10 +167,14 @@ func (r *Replica) abandon(a *attempt) {
 	a.abandoned = true
 	r.held.handlerEnded(a.claim)
 	r.held.stuck++
+	code := task.CodeLost
 	if !a.claim.lost {
 		a.endLease()
-		a.claim.sequence.send(a, a.giveUp())
+		rep := a.giveUp()
+		code = rep.Code
+		a.claim.sequence.send(a, rep)
 	}
+	a.observeEnd(code, a.began())
 	if r.held.stuck == r.cfg.MaxStuck+1 && !isClosed(r.overStuck) {
 		close(r.overStuck)
 	}

@@ -17,6 +17,8 @@ type series struct {
 	task   *task.Task // as it was claimed; no handler gets it
 	left   int        // how many attempts may still follow
 	latest *attempt   // that followed; nil if there was none
+
+	repeatedAt time.Time // when the latest attempt started
 }
 
 // newSeries returns the series of a task that was claimed; nil if no attempt may follow in
@@ -68,10 +70,11 @@ func (s *sequence) repeat(a *attempt, rep *task.Report, storeNow, now time.Time,
 	t.Attempt, t.Failures, t.Code, t.Error = a.task.Attempt+1, t.Failures+1, rep.Code, rep.Error
 	t.StartedAt, t.TimeLeft = storeNow, c.timeLeft(now)
 	t.LastCheckpoint, t.CheckpointAt, t.Job = nil, time.Time{}, "" // as after any failure
-	next := &attempt{claim: c, task: t, series: a.series, own: a.own, ownSequence: a.ownSequence, slowAt: a.slowAt}
+	next := &attempt{claim: c, task: t, series: a.series, own: a.own, ownSequence: a.ownSequence, slowAt: a.slowAt, inPlace: true}
 	next.ctx.base = r.base
 	t.Bind(next)
 	a.series.task, a.series.latest = freshTask(t), next
+	a.series.repeatedAt = now
 	a.series.left--
 	if c.lost || !current || r.phase != serving || !c.deadline.IsZero() && !now.Before(c.deadline) {
 		r.freeSlot(next)

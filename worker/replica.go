@@ -62,6 +62,7 @@ type Replica struct {
 	unknown      unknownKinds
 	admission    admission
 	hooks        hooks
+	observers    []task.Observer // set before Run
 
 	closed    chan struct{} // closed by Close
 	ended     chan struct{} // closed when Run returns
@@ -95,6 +96,7 @@ type Counts struct {
 	Running int   // slots in use, those of stuck handlers included
 	Stuck   int   // handlers that were given up because they ignore their cancelled context
 	Dropped int64 // outcomes dropped since the start, because another replica may run the task
+	Refused int64 // refusals of Config.Admit since the start: answers of its calls, and calls that took too long
 }
 
 // New makes a replica and starts nothing. It returns everything that is wrong with cfg,
@@ -181,7 +183,7 @@ func (r *Replica) Handle(kind string, h task.Handler) {
 func (r *Replica) Counts() Counts {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return Counts{Slots: r.queues.slots, Running: r.queues.taken, Stuck: r.held.stuck, Dropped: r.held.dropped}
+	return Counts{Slots: r.queues.slots, Running: r.queues.taken, Stuck: r.held.stuck, Dropped: r.held.dropped, Refused: r.admission.refused}
 }
 
 // Close ends Run without waiting for the handlers. They are cancelled with ErrShutdown

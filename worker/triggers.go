@@ -111,6 +111,7 @@ func (f *triggers) fire(ctx context.Context, t *retry) time.Duration {
 		f.drop(len(firings))
 		f.clock.observe(got.Now, slices.Contains(got.Changed, true))
 		f.logRefusals(firings, got)
+		f.observe(firings, &got)
 		f.hold(got.Due)
 		wait := time.Duration(math.MaxInt64) // until a signal or a heartbeat reports a trigger
 		if got.Next > 0 {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"net/http"
 	"os"
 	"os/signal"
 	"slices"
@@ -22,6 +23,7 @@ import (
 	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/internal/systemd"
 	"github.com/ltsworker/ltsworker/internal/terminal"
+	"github.com/ltsworker/ltsworker/metrics"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/task"
@@ -47,6 +49,8 @@ commands of its handlers, until interrupted.
   limit: 50                      # tasks at once, over all replicas; none removes the
                                  # limit, 0 changes nothing; so do the limits below
   health: 127.0.0.1:8080         # serves /live and /ready
+  metrics: {pool: true, max_queues: 1000, max_kinds: 200}   # and /metrics and /scale; with
+                                 # pool: false without the state of the pool
   admission: {max_cpu: 90%, min_free_memory: 512MiB}   # beyond a bound no task starts here
   callbacks: 127.0.0.1:8081      # takes reports from outside: POST /callback/TOKEN
   queues:
@@ -150,6 +154,11 @@ the pool, is not draining, and Redis has answered within the last 5 seconds, els
 503. Under systemd (Type=notify) the replica reports when it is ready and when it
 stops, and serves the watchdog.
 
+With --metrics, or metrics in the file, the health endpoint also serves /metrics for
+Prometheus and /scale?queue=NAME, a line of JSON for autoscalers: docs/metrics.md. All
+replicas export the same state of the pool. With pool: false a replica exports only what
+it does itself. Queues and kinds beyond the bounds are added up as "other".
+
 With admission, no task starts here while more of the CPU is in use, or less memory is
 available, than the bounds allow; both count for the machine and for the limits of its
 container or systemd unit. Running tasks go on, and waiting tasks start on other
@@ -190,6 +199,7 @@ Failed attempts are logged at the level info, problems of the pool at warn and e
 	}
 	cmd.Flags().StringVarP(&f.file, "config", "c", "", "config `FILE`, see above")
 	cmd.Flags().StringVar(&f.health, "health", "", "serve /live and /ready at `HOST:PORT` (default the config file's)")
+	cmd.Flags().BoolVar(&f.metrics, "metrics", false, "serve /metrics and /scale, too (default the config file's)")
 	cmd.Flags().StringVar(&f.callbacks, "callbacks", "", "take reports from outside at `HOST:PORT`, as POST /callback/TOKEN\n(default the config file's)")
 	cmd.Flags().StringArrayVar(&f.labels, "label", nil, "`LABEL` of this replica, beside those of the config file; may be repeated")
 	cmd.Flags().BoolVar(&f.exclusive, "exclusive", false, "take only tasks that have a label")
@@ -201,7 +211,7 @@ Failed attempts are logged at the level info, problems of the pool at warn and e
 type runFlags struct {
 	file, health, callbacks, logFormat string
 	labels                             []string
-	exclusive                          bool
+	exclusive, metrics                 bool
 }
 
 func (f *runFlags) check() error {
@@ -232,6 +242,17 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 	at, p, c, err := prepare(g, f, log)
 	if err != nil {
 		return err
+	}
+	address, routes := cmp.Or(f.health, c.HealthAddress), map[string]http.Handler{}
+	if f.metrics && c.Metrics == nil {
+		c.Metrics = &metrics.Options{}
+	}
+	if c.Metrics != nil {
+		if address == "" {
+			return usagef("metrics need an address: set --health HOST:PORT, or health in the config file")
+		}
+		m := metrics.NewCollector(p, *c.Metrics)
+		routes["/metrics"], routes["/scale"] = m.Handler(), m.Scale()
 	}
 	// The commands of handlers inherit the environment, but must not get the password.
 	if err := os.Unsetenv("LTS_REDIS"); err != nil {
@@ -264,8 +285,8 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 		p.Close()
 	})
 	defer stopWatching()
-	if address := cmp.Or(f.health, c.HealthAddress); address != "" {
-		stop, err := health.Serve(address, p, log)
+	if address != "" {
+		stop, err := health.Serve(address, p, routes, log)
 		if err != nil {
 			return err
 		}

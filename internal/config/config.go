@@ -20,6 +20,7 @@ import (
 	"github.com/ltsworker/ltsworker/admission"
 	"github.com/ltsworker/ltsworker/executor/command"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
+	"github.com/ltsworker/ltsworker/metrics"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 	"github.com/ltsworker/ltsworker/worker"
@@ -33,6 +34,8 @@ type Config struct {
 	PoolName      string
 	RedisURL      string // "" for none
 	HealthAddress string // of the health endpoint; "" for none
+	// Metrics are served by the health endpoint; nil for none.
+	Metrics *metrics.Options
 	// CallbackAddress is where reports from outside arrive over HTTP; "" for nowhere.
 	CallbackAddress string
 	Pool            pool.Config
@@ -126,6 +129,18 @@ func (c *Config) read(r *yamlReader, root *yaml.Node) {
 		field{"pool", r.name(&c.PoolName)},
 		field{"redis", r.text(&c.RedisURL)},
 		field{"health", r.address(&c.HealthAddress)},
+		field{"metrics", func(n *yaml.Node, at string) {
+			c.Metrics = &metrics.Options{}
+			if n.ShortTag() == "!!null" {
+				return // "metrics:" is the same as "metrics: {}"
+			}
+			pool := true
+			r.section(n, at,
+				field{"pool", r.flag(&pool)},
+				field{"max_queues", r.number(&c.Metrics.MaxQueues)},
+				field{"max_kinds", r.number(&c.Metrics.MaxKinds)})
+			c.Metrics.WithoutPool = !pool
+		}},
 		field{"callbacks", r.address(&c.CallbackAddress)},
 		field{"lease", r.duration(&p.Lease, false)},
 		field{"drain_timeout", r.duration(&p.DrainTimeout, false)},

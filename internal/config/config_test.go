@@ -16,6 +16,7 @@ const wholeConfig = `
 pool: media
 redis: redis://127.0.0.1:6379/0
 health: 127.0.0.1:8080
+metrics: {pool: false, max_queues: 50}
 callbacks: ":8081"
 lease: 20s
 drain_timeout: 1m
@@ -76,6 +77,9 @@ func TestConfigSaysWhatItSays(t *testing.T) {
 	}
 	if c.HealthAddress != "127.0.0.1:8080" {
 		t.Errorf("got health %q", c.HealthAddress)
+	}
+	if m := c.Metrics; m == nil || !m.WithoutPool || m.MaxQueues != 50 || m.MaxKinds != 0 {
+		t.Errorf("got metrics %+v", m)
 	}
 	if c.CallbackAddress != ":8081" {
 		t.Errorf("got callbacks %q", c.CallbackAddress)

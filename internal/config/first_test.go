@@ -14,7 +14,8 @@ func TestEveryLineOfTheFirstConfigCanBeUsed(t *testing.T) {
 	if err := c.Err(); err != nil {
 		t.Fatalf("%v\n%s", err, all)
 	}
-	for _, key := range []string{"redis", "health", "callbacks", joinKey("admission", "max_cpu"), joinKey("admission", "min_free_memory")} {
+	for _, key := range []string{"redis", "health", "metrics", joinKey("metrics", "pool"), joinKey("metrics", "max_queues"), joinKey("metrics", "max_kinds"), "callbacks",
+		joinKey("admission", "max_cpu"), joinKey("admission", "min_free_memory")} {
 		if c.lines[key] == 0 {
 			t.Errorf("%s is not shown", key)
 		}

@@ -1,4 +1,5 @@
-// Package health serves the health endpoint of a replica, /live and /ready.
+// Package health serves the health endpoint of a replica: /live, /ready, and what else is to be
+// served there.
 package health
 
 import (
@@ -39,9 +40,10 @@ func statusOf(h pool.Health) Status {
 	}
 }
 
-// Serve answers /live and /ready at the address until stop is called. /live answers 200
-// as long as the process works, even if Redis does not: a restart would not help.
-func Serve(address string, p *pool.Pool, log *slog.Logger) (stop func(), err error) {
+// Serve answers /live and /ready, and GET requests for other paths, at the address until stop is
+// called. /live answers 200 as long as the process works, even if Redis does not: a restart would
+// not help.
+func Serve(address string, p *pool.Pool, other map[string]http.Handler, log *slog.Logger) (stop func(), err error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		// Not wrapped, so that it is not taken for an error of the connection to Redis.
@@ -62,8 +64,11 @@ func Serve(address string, p *pool.Pool, log *slog.Logger) (stop func(), err err
 	}
 	mux.HandleFunc("GET /live", answer(func(Status) bool { return true }))
 	mux.HandleFunc("GET /ready", answer(func(h Status) bool { return h.Ready }))
+	for path, h := range other {
+		mux.Handle("GET "+path, h)
+	}
 	server := &http.Server{
-		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second,
+		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 15 * time.Second,
 		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	go func() {

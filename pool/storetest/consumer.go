@@ -137,8 +137,8 @@ func heldEventsAreReported(fx *fixture) {
 	if _, losses := fx.readAll("g", time.Millisecond); losses == 0 {
 		fx.Error("the trimmed events are not reported")
 	}
-	if lag, err := fx.Store.SubscriptionLag(fx.ctx, "g"); err != nil || lag.Pending != 0 {
-		fx.Errorf("%d pending, %v", lag.Pending, err)
+	if lags, _, err := fx.Store.SubscriptionLags(fx.ctx); err != nil || lags["g"].Pending != 0 {
+		fx.Errorf("%d pending, %v", lags["g"].Pending, err)
 	}
 }
 
@@ -146,18 +146,21 @@ func lagIsVisible(fx *fixture) {
 	most := 1_000_000
 	lag := func(unread, pending int) {
 		fx.Helper()
-		got, err := fx.Store.SubscriptionLag(fx.ctx, "g")
+		lags, kept, err := fx.Store.SubscriptionLags(fx.ctx)
 		fx.noError(err)
-		want := task.Lag{Unread: unread, Pending: pending, MaxEvents: most}
+		got, want := lags["g"], task.Lag{Unread: unread, Pending: pending, MaxEvents: most}
 		if fx.Emulated {
 			want.Unread = got.Unread
 		}
-		if got != want {
-			fx.Errorf("lag %+v, want %+v", got, want)
+		if got != want || kept != most || len(lags) != 1 {
+			fx.Errorf("lags %+v of %d events, want g: %+v", lags, kept, want)
 		}
 	}
-	lag(0, 0)
+	if lags, kept, err := fx.Store.SubscriptionLags(fx.ctx); err != nil || len(lags) != 0 || kept != most {
+		fx.Errorf("lags %+v of %d events, %v, before the first subscription", lags, kept, err)
+	}
 	fx.read("g", "a", 1)
+	lag(0, 0)
 	for range 3 {
 		fx.enqueue(task.Spec{})
 	}
