@@ -68,18 +68,19 @@ type picture struct {
 	Failures     []failures.Group
 	AllFailures  bool // Failures has all failed tasks that are kept
 	Triggers     []*pool.TriggerInfo
-	read         time.Time // when the read began
+	begun, done  time.Time // of the read
 }
 
 // picture returns a picture that is at most a second old and has all changes whose events the
-// hub has read. Viewers that ask at the same time wait for one read.
+// hub has read. Viewers who ask while it is read share the next read, however long it takes.
 func (s *site) picture(ctx context.Context) (*picture, error) {
+	asked := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.last != nil {
-		age := time.Since(s.last.read)
-		if age < fresh && s.hub.changed.Load() < s.last.read.UnixNano() {
-			return s.last, nil
+	if p := s.last; p != nil {
+		age := time.Since(p.done)
+		if p.begun.After(asked) || age < fresh && s.hub.changed.Load() < p.begun.UnixNano() {
+			return p, nil
 		}
 		if age < apart {
 			select {
@@ -108,7 +109,7 @@ func (s *site) forget() {
 }
 
 func (s *site) read(ctx context.Context) (p *picture, err error) {
-	p = &picture{read: time.Now()}
+	p = &picture{begun: time.Now()}
 	if p.Snapshot, err = s.store.Snapshot(ctx, mostRunning); err != nil {
 		return nil, err
 	}
@@ -127,6 +128,7 @@ func (s *site) read(ctx context.Context) (p *picture, err error) {
 		return nil, err
 	}
 	p.Failures, p.AllFailures, err = s.failed.Read(ctx, s.store, p.Stats)
+	p.done = time.Now()
 	return p, err
 }
 

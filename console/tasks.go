@@ -85,13 +85,7 @@ func (q *request) fill(page *tasksPage, wanted query, p *picture) error {
 		return q.fillFrom(page, wanted, p.At)
 	}
 	if wanted.State == task.Running {
-		for _, t := range p.Running {
-			if page.Read++; wanted.matches(t, p.At) {
-				page.Tasks = append(page.Tasks, t)
-			}
-		}
-		page.More = p.Stats.Running - len(p.Running)
-		return nil
+		return q.fillRunning(page, wanted, p)
 	}
 	ask := wanted.pageQuery(p.At)
 	if match := ask.Match; ask.Whole {
@@ -105,6 +99,47 @@ func (q *request) fill(page *tasksPage, wanted query, p *picture) error {
 	found, err := q.site.pool.Page(q.Context(), ask)
 	page.Tasks, page.Read, page.Next = found.Tasks, found.Read, found.Next
 	return err
+}
+
+// mostWhole is how many running tasks are read with their payloads for one page.
+const mostWhole = 500
+
+// fillRunning selects running tasks of the picture, which have no payloads. A search in
+// payloads reads those of the tasks that match otherwise.
+func (q *request) fillRunning(page *tasksPage, wanted query, p *picture) error {
+	brief := wanted
+	brief.Data = nil
+	var found []*task.Task
+	for _, t := range p.Running {
+		if page.Read++; brief.matches(t, p.At) {
+			found = append(found, t)
+		}
+	}
+	page.More = p.Stats.Running - len(p.Running)
+	if len(wanted.Data) == 0 {
+		page.Tasks = found
+		return nil
+	}
+	page.More += max(len(found)-mostWhole, 0)
+	for some := range slices.Chunk(found[:min(len(found), mostWhole)], rows) {
+		ids := make([]string, len(some))
+		for i, t := range some {
+			ids[i] = t.ID
+		}
+		tasks, err := q.site.store.Get(q.Context(), ids...)
+		if err != nil {
+			return err
+		}
+		for _, t := range tasks {
+			if t == nil {
+				continue
+			}
+			if q.redact(t); wanted.matches(t, p.At) {
+				page.Tasks = append(page.Tasks, t)
+			}
+		}
+	}
+	return nil
 }
 
 // fillFrom reads the children of a parent or the exporting tasks, both of which are few.

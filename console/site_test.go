@@ -1,0 +1,86 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// calls counts the commands that a client sends.
+type calls struct{ n atomic.Int64 }
+
+func (c *calls) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (c *calls) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		c.n.Add(1)
+		return next(ctx, cmd)
+	}
+}
+func (c *calls) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		c.n.Add(int64(len(cmds)))
+		return next(ctx, cmds)
+	}
+}
+
+// A change whose event was read is on the next page, also within the second in which viewers
+// share one picture.
+func TestPicturesHaveTheChangesOfTheEvents(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t, nil)
+	s := b.listen("")
+	b.reading()
+	for i := range 5 {
+		id := fmt.Sprint("t", i)
+		b.enqueue(task.Spec{ID: id, Queue: id})
+		for {
+			if _, m := s.next(); slices.Contains(m.Tasks, id) {
+				break
+			}
+		}
+		if page := b.page("queues"); !strings.Contains(page, `id="`+id+`"`) {
+			t.Fatalf("queue %s is missing", id)
+		}
+	}
+}
+
+// Many viewers of a page cause as few calls as one, also while the pool changes all the time.
+func TestViewersShareOneRead(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t, nil)
+	b.enqueue(task.Spec{ID: "a"})
+	b.page("queues")
+	s := b.c.sites[b.name]
+	var sent calls
+	b.rdb.AddHook(&sent)
+	s.forget()
+	b.page("queues")
+	one := sent.n.Load()
+	s.hub.changed.Store(time.Now().Add(time.Hour).UnixNano()) // each picture is old when it has been read
+	s.mu.Lock()                                               // nobody reads before all of them wait
+	var began, viewers sync.WaitGroup
+	for range 200 {
+		began.Add(1)
+		viewers.Go(func() {
+			began.Done()
+			if _, err := s.picture(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	began.Wait()
+	s.mu.Unlock()
+	viewers.Wait()
+	if got := sent.n.Load() - one; one == 0 || got > 5*one { // one read, and further ones for viewers who came late
+		t.Errorf("%d calls for 200 viewers, %d for one", got, one)
+	}
+}
