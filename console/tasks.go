@@ -236,8 +236,12 @@ func (q *request) task() error {
 	page.Now = p.At
 	if t.State == task.Waiting {
 		why := holdup.New(q.site.pool)
-		if page.WaitsFor, err = why.Line(q.Context(), t); err != nil {
+		reason, err := why.Reason(q.Context(), t)
+		if err != nil {
 			return err
+		}
+		if reason.Code != "" {
+			page.WaitsFor = q.T("waits."+reason.Code, reason.Args...)
 		}
 		if page.Holders, page.MoreHold, err = why.Holders(q.Context(), t); err != nil {
 			return err

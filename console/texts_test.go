@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/ltsworker/ltsworker/internal/holdup"
 )
 
 var placeholder = regexp.MustCompile(`\{\d\}`)
@@ -71,7 +73,12 @@ func TestTextsAreThoseThatPagesUse(t *testing.T) {
 			t.Errorf("%s has no text", key)
 		}
 	}
-	made := []string{"nav.", "role.", "step.", "error.4", "error.5", "error.no_", "action.pause", "action.resume"}
+	for _, code := range holdup.Codes() {
+		if texts["en"]["waits."+code] == "" {
+			t.Errorf("the reason %s has no text", code)
+		}
+	}
+	made := []string{"nav.", "role.", "waits.", "step.", "error.4", "error.5", "error.no_", "action.pause", "action.resume"}
 	for key := range maps.Keys(texts["en"]) {
 		if !strings.Contains(from, `"`+key+`"`) && !slices.ContainsFunc(made, func(p string) bool { return strings.HasPrefix(key, p) }) {
 			t.Errorf("the text %s is not used", key)

@@ -5,6 +5,7 @@ package holdup
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -57,13 +58,58 @@ func (h *Finder) group(ctx context.Context, name string) (pool.GroupInfo, error)
 	return groups[0], nil
 }
 
+// Reason is what keeps a waiting task from starting. The zero Reason means that only the tasks
+// before it in the queue do.
+type Reason struct {
+	Code string // one of the keys of sayings
+	Args []any
+}
+
+// sayings are the reasons in English, with the verbs of fmt for their Args.
+var sayings = map[string]string{
+	"pool_paused":  "resume: the pool is paused",
+	"queue_paused": "resume: the queue is paused",
+	"no_replica":   "a replica: none serves the queue",
+	"no_handler":   "a replica with a handler for the kind",
+	"no_labels":    "a replica that takes tasks without labels: %s", // the closest replicas
+	"labels":       "a replica with the labels %s: %s",              // labels, the closest replicas
+	"refused":      "a replica that takes tasks: all of the queue refuse them, such as %s: %s",
+	"staged":       "saves: too many results of its kind are staged, see queue %s",
+	"group_limit":  "the end of a task of group %s: %d run, the limit is %d",
+	"queue_limit":  "the end of a task of the queue: %d run, the limit is %d",
+	"pool_limit":   "the end of a task of the pool: %d run, the limit is %d",
+	"group_rate":   "the rate of group %s, %v: the next task may start at %s",
+	"queue_rate":   "the rate of the queue, %v: the next task may start at %s",
+	"slots":        "a slot: all %d for the queue are taken",
+}
+
+// Codes returns the codes of all reasons, sorted.
+func Codes() []string { return slices.Sorted(maps.Keys(sayings)) }
+
+// String returns the reason in English, for a terminal; "" for the zero Reason.
+func (r Reason) String() string {
+	args := slices.Clone(r.Args)
+	for i, a := range args {
+		if text, ok := a.(string); ok {
+			args[i] = terminal.Printable(text)
+		}
+	}
+	return fmt.Sprintf(sayings[r.Code], args...)
+}
+
+// Reason returns what keeps a waiting task from starting.
+func (h *Finder) Reason(ctx context.Context, t *task.Task) (Reason, error) {
+	why, _, _, err := h.waitsFor(ctx, t)
+	return why, err
+}
+
 // Line returns what keeps a waiting task from starting, or says why that is unknown. It
 // fails only if Redis cannot be used or ctx has ended.
 func (h *Finder) Line(ctx context.Context, t *task.Task) (string, error) {
-	text, _, _, err := h.waitsFor(ctx, t)
+	why, err := h.Reason(ctx, t)
 	switch {
 	case err == nil:
-		return text, nil
+		return why.String(), nil
 	case ctx.Err() != nil, redisurl.IsNetwork(err):
 		return "", err
 	}
@@ -96,17 +142,16 @@ func (h *Finder) Holders(ctx context.Context, t *task.Task) (holders []*task.Tas
 	return nil, 0, nil
 }
 
-// waitsFor returns what keeps a waiting task from starting. "" means that only the
-// tasks before it in the queue do. If running tasks do, held selects them, and running is
-// their number.
-func (h *Finder) waitsFor(ctx context.Context, t *task.Task) (text string, held *task.Filter, running int, err error) {
+// waitsFor is Reason. If running tasks keep the task from starting, held selects them, and
+// running is their number.
+func (h *Finder) waitsFor(ctx context.Context, t *task.Task) (why Reason, held *task.Filter, running int, err error) {
 	s, replicas, err := h.pool(ctx)
 	if err != nil {
-		return "", nil, 0, err
+		return why, nil, 0, err
 	}
 	g, err := h.group(ctx, t.Group)
 	if err != nil {
-		return "", nil, 0, err
+		return why, nil, 0, err
 	}
 	var q pool.QueueInfo
 	if i := slices.IndexFunc(s.Queues, func(q pool.QueueInfo) bool { return q.Name == t.Queue }); i >= 0 {
@@ -125,36 +170,38 @@ func (h *Finder) waitsFor(ctx context.Context, t *task.Task) (text string, held 
 	ofPool := task.Filter{States: []task.State{task.Running}, Brief: true}
 	ofQueue, ofGroup := ofPool, ofPool
 	ofQueue.Queues, ofGroup.Groups = []string{t.Queue}, []string{t.Group}
+	because := func(code string, args ...any) Reason { return Reason{code, args} }
 	switch {
 	case s.Paused:
-		return "resume: the pool is paused", nil, 0, nil
+		return because("pool_paused"), nil, 0, nil
 	case q.Paused:
-		return "resume: the queue is paused", nil, 0, nil
+		return because("queue_paused"), nil, 0, nil
 	case len(serving) == 0:
-		return noReplica, nil, 0, nil
+		return because("no_replica"), nil, 0, nil
+	case len(replicas) == 0 && len(t.Labels) == 0:
+		return because("no_labels", task.Closest(serving, nil)), nil, 0, nil
 	case len(replicas) == 0:
-		return lacking(t, serving), nil, 0, nil
+		return because("labels", strings.Join(t.Labels, " "), task.Closest(serving, t.Labels)), nil, 0, nil
 	case !able:
-		return noHandler, nil, 0, nil
+		return because("no_handler"), nil, 0, nil
 	case refusing(replicas):
-		r := replicas[0]
-		return fmt.Sprintf("a replica that takes tasks: all of the queue refuse them, such as %s: %s", terminal.Printable(r.ID), terminal.Printable(r.Refuses)), nil, 0, nil
+		return because("refused", replicas[0].ID, replicas[0].Refuses), nil, 0, nil
 	case slices.Contains(s.Full, t.Kind):
-		return "saves: too many results of its kind are staged, see queue " + task.ExportQueue + terminal.Printable(t.Kind), nil, 0, nil
+		return because("staged", task.ExportQueue+t.Kind), nil, 0, nil
 	case g.Full():
-		return fmt.Sprintf("the end of a task of group %s: %d run, the limit is %d", terminal.Printable(g.Name), g.Running, g.Limit), &ofGroup, g.Running, nil
+		return because("group_limit", g.Name, g.Running, g.Limit), &ofGroup, g.Running, nil
 	case q.Limit > 0 && q.Running >= q.Limit:
-		return fmt.Sprintf("the end of a task of the queue: %d run, the limit is %d", q.Running, q.Limit), &ofQueue, q.Running, nil
+		return because("queue_limit", q.Running, q.Limit), &ofQueue, q.Running, nil
 	case s.Limit > 0 && s.Running >= s.Limit:
-		return fmt.Sprintf("the end of a task of the pool: %d run, the limit is %d", s.Running, s.Limit), &ofPool, s.Running, nil
+		return because("pool_limit", s.Running, s.Limit), &ofPool, s.Running, nil
 	case !g.RateUntil.IsZero():
-		return fmt.Sprintf("the rate of group %s, %v: the next task may start at %s", terminal.Printable(g.Name), g.Rate, rateTime(g.RateUntil)), nil, 0, nil
+		return because("group_rate", g.Name, g.Rate, rateTime(g.RateUntil)), nil, 0, nil
 	case !q.RateUntil.IsZero():
-		return fmt.Sprintf("the rate of the queue, %v: the next task may start at %s", q.Rate, rateTime(q.RateUntil)), nil, 0, nil
+		return because("queue_rate", q.Rate, rateTime(q.RateUntil)), nil, 0, nil
 	case q.Running >= slots:
-		return fmt.Sprintf("a slot: all %d for the queue are taken", slots), &ofQueue, q.Running, nil
+		return because("slots", slots), &ofQueue, q.Running, nil
 	}
-	return "", nil, 0, nil
+	return why, nil, 0, nil
 }
 
 // rateTime returns when a task may start, with ms.
@@ -165,38 +212,23 @@ func refusing(replicas []pool.ReplicaInfo) bool {
 	return !slices.ContainsFunc(replicas, func(r pool.ReplicaInfo) bool { return r.Refuses == "" })
 }
 
-// What a task waits for that no live replica can run.
-const (
-	noReplica = "a replica: none serves the queue"
-	noHandler = "a replica with a handler for the kind"
-	noLabels  = "a replica that takes tasks without labels: "
-	allLabels = "a replica with the labels "
-)
-
-// lacking says which labels keep all replicas of its queue from taking a task.
-func lacking(t *task.Task, serving []pool.ReplicaInfo) string {
-	closest := terminal.Printable(task.Closest(serving, t.Labels))
-	if len(t.Labels) == 0 {
-		return noLabels + closest
-	}
-	return fmt.Sprintf("%s%s: %s", allLabels, terminal.Printable(strings.Join(t.Labels, " ")), closest)
-}
-
 // Unserved returns why no live replica can run a task that has not started, "" if one can
 // or if that is unknown.
 func (h *Finder) Unserved(ctx context.Context, t *task.Task) string {
 	if t.State != task.Waiting {
 		return ""
 	}
-	switch text, _, _, err := h.waitsFor(ctx, t); {
-	case err != nil:
+	why, err := h.Reason(ctx, t)
+	if err != nil {
 		return ""
-	case text == noReplica:
+	}
+	switch why.Code {
+	case "no_replica":
 		return "no replica serves queue " + terminal.Printable(t.Queue)
-	case text == noHandler:
+	case "no_handler":
 		return "no replica of queue " + terminal.Printable(t.Queue) + " has a handler for kind " + terminal.Printable(t.Kind)
-	case strings.HasPrefix(text, noLabels), strings.HasPrefix(text, allLabels):
-		return "no replica of queue " + terminal.Printable(t.Queue) + " takes it, it waits for " + text
+	case "no_labels", "labels":
+		return "no replica of queue " + terminal.Printable(t.Queue) + " takes it, it waits for " + why.String()
 	}
 	return ""
 }
