@@ -70,7 +70,7 @@ var modes = map[string]mode{
 			case script == "change" && variant == "payload": // a payload needs memory
 				return false
 			case script == "spread": // new children need memory
-				return variant == "stops"
+				return variant == "stops" || variant == "loses"
 			case script == "trigger": // the others remove something before they write
 				return variant != ""
 			}

@@ -77,11 +77,10 @@ func init() {
 	faultCases["retry broadcast"] = faultCase{
 		prepare: func(v *victim) {
 			made(v)
-			_, err := v.st.RunNow(context.Background(), "b")
-			v.must(err)
+			v.enqueue(task.Spec{Kind: "k", ID: "failed", Labels: []string{"host=h"}, Broadcast: true}) // it ends at once
 		},
 		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
-			changes, err := st.Retry(ctx, task.Edit{}, "b")
+			changes, err := st.Retry(ctx, task.Edit{}, "failed")
 			return fmt.Sprint(changes), err
 		},
 	}
