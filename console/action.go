@@ -28,6 +28,11 @@ func (q *request) perform(a action) error {
 	if err := q.record(a); err != nil {
 		return err
 	}
+	return q.done()
+}
+
+// done leads back to the page of the form.
+func (q *request) done() error {
 	http.Redirect(q.w, q.Request, q.c.opts.Gate.ReturnPath(q.PostFormValue("back")), http.StatusSeeOther)
 	return nil
 }
@@ -69,9 +74,6 @@ const mostChosen = 1000
 
 // chosen returns the ids of the form.
 func (q *request) chosen() ([]string, error) {
-	if err := q.ParseForm(); err != nil {
-		return nil, &problem{http.StatusBadRequest, "error.form", []any{err}}
-	}
 	ids := slices.Compact(slices.Sorted(slices.Values(q.PostForm["id"])))
 	if len(ids) == 0 {
 		return nil, &problem{http.StatusBadRequest, "error.none_chosen", nil}
@@ -92,54 +94,71 @@ func targetOf(ids []string) string {
 	return text
 }
 
-// changeTasks makes a change of the chosen tasks. Tasks whose state does not allow it are left
-// as they are, if others have changed.
-func (q *request) changeTasks(name string, change func(ctx context.Context, f pool.Filter) (int, error)) error {
-	ids, err := q.chosen()
+// changeTasks makes a change of the chosen tasks. Those whose state does not allow it are left
+// as they are.
+func (q *request) changeTasks(name string, ids []string, change func(ctx context.Context, f pool.Filter) (int, error)) error {
+	var changed int
+	err := q.record(action{name: name, target: targetOf(ids), count: len(ids), do: func(ctx context.Context) (n int, err error) {
+		changed, err = change(ctx, pool.Filter{IDs: ids})
+		return changed, err
+	}})
+	if refusals(err) {
+		return &problem{http.StatusConflict, "error.partly", []any{changed, len(ids), err}}
+	}
 	if err != nil {
 		return err
 	}
-	return q.perform(action{name: "tasks/" + name, target: targetOf(ids), count: len(ids), do: func(ctx context.Context) (int, error) {
-		n, err := change(ctx, pool.Filter{IDs: ids})
-		if n > 0 && (errors.Is(err, pool.ErrEnded) || errors.Is(err, pool.ErrNotEnded) || errors.Is(err, pool.ErrNotFound) || errors.Is(err, pool.ErrNotScheduled)) {
-			err = nil
-		}
-		return n, err
-	}})
+	return q.done()
+}
+
+// refusals reports whether an error consists only of refusals of tasks whose state does not
+// allow a change.
+func refusals(err error) bool {
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		return !slices.ContainsFunc(many.Unwrap(), func(part error) bool { return !refusals(part) })
+	}
+	if inner := errors.Unwrap(err); inner != nil {
+		return refusals(inner)
+	}
+	return slices.ContainsFunc([]error{pool.ErrEnded, pool.ErrNotEnded, pool.ErrNotFound, pool.ErrNotScheduled, pool.ErrUniqueTaken},
+		func(refusal error) bool { return errors.Is(err, refusal) })
 }
 
 func (q *request) stopTasks() error {
-	return q.changeTasks("stop", func(ctx context.Context, f pool.Filter) (int, error) {
+	return q.changeChosen("tasks/stop", func(ctx context.Context, f pool.Filter) (int, error) {
 		return q.site.pool.Stop(ctx, f, q.PostFormValue("reason"))
 	})
 }
 
+// retryTasks retries the chosen tasks, with another payload and priority if the form has them.
 func (q *request) retryTasks() error {
-	return q.changeTasks("retry", func(ctx context.Context, f pool.Filter) (int, error) {
-		var e pool.Edit
-		if q.PostForm.Has("payload") {
-			e.Payload = []byte(q.PostFormValue("payload"))
+	var e pool.Edit
+	name := "tasks/retry"
+	if q.PostFormValue("change") != "" {
+		name = "tasks/change" // the audit tells that more than the state has changed
+		// Browsers write a line break in a form as CR LF.
+		e.Payload = []byte(strings.ReplaceAll(q.PostFormValue("payload"), "\r\n", "\n"))
+		n, err := strconv.ParseInt(q.PostFormValue("priority"), 10, 8)
+		if err != nil {
+			return &task.FieldError{Field: "priority", Msg: "must be a number from -128 to 127"}
 		}
-		if text := q.PostFormValue("priority"); text != "" {
-			n, err := strconv.ParseInt(text, 10, 8)
-			if err != nil {
-				return 0, &task.FieldError{Field: "priority", Msg: "must be a number from -128 to 127"}
-			}
-			e.Priority = new(int8(n))
-		}
-		return q.site.pool.RetryWith(ctx, f, e)
-	})
+		e.Priority = new(int8(n))
+	}
+	return q.changeChosen(name, func(ctx context.Context, f pool.Filter) (int, error) { return q.site.pool.RetryWith(ctx, f, e) })
 }
 
-func (q *request) runTasks() error {
-	return q.changeTasks("run", q.site.pool.RunNow)
+func (q *request) runTasks() error    { return q.changeChosen("tasks/run", q.site.pool.RunNow) }
+func (q *request) deleteTasks() error { return q.changeChosen("tasks/delete", q.site.pool.Delete) }
+
+func (q *request) changeChosen(name string, change func(ctx context.Context, f pool.Filter) (int, error)) error {
+	ids, err := q.chosen()
+	if err != nil {
+		return err
+	}
+	return q.changeTasks(name, ids, change)
 }
 
-func (q *request) deleteTasks() error {
-	return q.changeTasks("delete", q.site.pool.Delete)
-}
-
-// retryFailures retries the tasks that failed alike, as they are now.
+// retryFailures retries the tasks of a group of failures that the page has counted.
 func (q *request) retryFailures() error {
 	p, err := q.site.picture(q.Context())
 	if err != nil {
@@ -150,26 +169,35 @@ func (q *request) retryFailures() error {
 	if i < 0 {
 		return notFound("failures", key)
 	}
-	ids, err := failures.Alike(q.Context(), q.site.pool, p.Failures[i])
-	if err != nil {
-		return err
+	ids := make([]string, len(p.Failures[i].Tasks))
+	for k, t := range p.Failures[i].Tasks {
+		ids[k] = t.ID
 	}
-	return q.perform(action{name: "failures/retry", target: key, count: len(ids), do: func(ctx context.Context) (int, error) {
-		n, err := q.site.pool.Retry(ctx, pool.Filter{IDs: ids})
-		if n > 0 {
-			err = nil
-		}
-		return n, err
-	}})
+	return q.changeTasks("failures/retry", ids, q.site.pool.Retry)
+}
+
+// place returns the queue that a form names, "" for the whole pool.
+func (q *request) place() (string, error) {
+	queue := q.PostFormValue("queue")
+	if queue == "" && q.PostFormValue("scope") != "pool" {
+		return "", &problem{http.StatusBadRequest, "error.none_chosen", nil}
+	}
+	return queue, nil
 }
 
 func (q *request) pause() error {
-	queue := q.PostFormValue("queue")
+	queue, err := q.place()
+	if err != nil {
+		return err
+	}
 	return q.perform(action{name: "pause", target: queue, do: func(ctx context.Context) (int, error) { return 0, q.site.pool.Pause(ctx, queue) }})
 }
 
 func (q *request) resume() error {
-	queue := q.PostFormValue("queue")
+	queue, err := q.place()
+	if err != nil {
+		return err
+	}
 	return q.perform(action{name: "resume", target: queue, do: func(ctx context.Context) (int, error) { return 0, q.site.pool.Resume(ctx, queue) }})
 }
 
@@ -253,10 +281,4 @@ func (q *request) setLanguage() error {
 	http.SetCookie(q.w, &http.Cookie{Name: "lts_lang", Value: lang, Path: q.c.opts.Prefix + "/", MaxAge: 365 * 24 * 3600, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 	http.Redirect(q.w, q.Request, q.c.opts.Gate.ReturnPath(q.PostFormValue("back")), http.StatusSeeOther)
 	return nil
-}
-
-// errorPage is shown in place of a page that failed.
-type errorPage struct {
-	Status int
-	Text   string
 }

@@ -25,8 +25,8 @@ func TestActionsChangeThePoolAndAreRecorded(t *testing.T) {
 	if got := b.get("b").State; got != task.Waiting {
 		t.Errorf("b is %s", got)
 	}
-	b.act("tasks/retry", url.Values{"id": {"a"}, "payload": {`{"n":2}`}, "priority": {"5"}})
-	if got := b.get("a"); got.State != task.Waiting || string(got.Payload) != `{"n":2}` || got.Priority != 5 {
+	b.act("tasks/retry", url.Values{"id": {"a"}, "change": {"1"}, "payload": {"{\"n\":\r\n2}"}, "priority": {"5"}})
+	if got := b.get("a"); got.State != task.Waiting || string(got.Payload) != "{\"n\":\n2}" || got.Priority != 5 {
 		t.Errorf("retried: %+v", got)
 	}
 	b.act("enqueue", url.Values{"kind": {"k"}, "id": {"made"}, "payload": {`{"n":1}`}, "priority": {"-3"}, "delay": {"2h"}})
@@ -78,21 +78,44 @@ func TestWrongFormsAreExplained(t *testing.T) {
 		{"tasks/stop", url.Values{}, "Nothing is chosen"},
 		{"limit", url.Values{"scope": {"queue"}, "name": {task.DefaultQueue}, "limit": {"-1"}}, "number from 1 on"},
 		{"rate", url.Values{"scope": {"queue"}, "name": {task.DefaultQueue}, "rate": {"fast"}}, "rate"},
-		{"tasks/retry", url.Values{"id": {"a"}, "priority": {"900"}}, "-128 to 127"},
+		{"tasks/retry", url.Values{"id": {"a"}, "change": {"1"}, "priority": {"900"}}, "-128 to 127"},
+		{"pause", url.Values{}, "Nothing is chosen"},
 	} {
-		status, text := b.do(http.MethodPost, "/p/"+b.name+"/"+x.path, x.form)
+		status, text := b.do(http.MethodPost, b.path("")+x.path, x.form)
 		if status != http.StatusBadRequest || !strings.Contains(text, x.want) {
 			t.Errorf("%s: %d\n%s", x.path, status, text)
 		}
 	}
-	status, text := b.do(http.MethodGet, "/p/"+b.name+"/tasks?q=stat:failed", nil)
+	status, text := b.do(http.MethodGet, b.path("tasks?q=stat:failed"), nil)
 	if status != http.StatusBadRequest || !strings.Contains(text, "did you mean state?") {
 		t.Errorf("%d\n%s", status, text)
 	}
-	if status, text = b.do(http.MethodGet, "/p/"+b.name+"/task?id=absent", nil); status != http.StatusNotFound || !strings.Contains(text, "no task absent") {
+	if status, text = b.do(http.MethodGet, b.path("task?id=absent"), nil); status != http.StatusNotFound || !strings.Contains(text, "no task absent") {
 		t.Errorf("%d\n%s", status, text)
 	}
 	if got := b.get("a"); got.State != task.Waiting {
 		t.Errorf("the task is %s", got.State)
+	}
+}
+
+// A change that some tasks refuse is made for the others. The page and the audit say so.
+func TestRefusedTasksAreTold(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t, nil)
+	b.enqueue(task.Spec{ID: "a"}, task.Spec{ID: "b"})
+	b.act("tasks/stop", url.Values{"id": {"a"}})
+	status, text := b.do(http.MethodPost, b.path("tasks/stop"), url.Values{"id": {"a", "b", "absent"}})
+	if status != http.StatusConflict || !strings.Contains(text, "1 of 3") {
+		t.Errorf("%d\n%s", status, text)
+	}
+	if got := b.get("b").State; got != task.Stopped {
+		t.Errorf("b is %s", got)
+	}
+	if e := b.audit(false)[0]; e.Done != 1 || !strings.Contains(e.Error, "absent") {
+		t.Errorf("the outcome is %+v", e)
+	}
+	b.enqueue(task.Spec{ID: "c"})
+	if status, text = b.do(http.MethodPost, b.path("enqueue"), url.Values{"kind": {"k"}, "id": {"c"}}); status != http.StatusConflict || !strings.Contains(text, "c") {
+		t.Errorf("%d\n%s", status, text)
 	}
 }

@@ -34,17 +34,17 @@ var tests atomic.Int64
 func newBrowser(t *testing.T, change func(*Options)) *browser {
 	t.Helper()
 	rdb := redisserver.Shared(t).Client(t)
-	b := &browser{t: t, rdb: rdb, name: fmt.Sprint("console", tests.Add(1)), role: &atomic.Uint32{}}
+	b := &browser{t: t, rdb: rdb, name: fmt.Sprint("team/", tests.Add(1)), role: &atomic.Uint32{}}
 	b.store = redisstore.New(rdb, b.name)
 	t.Cleanup(func() { b.store.Close() })
 	b.as(access.Admin)
-	gate, err := access.New(access.Options{Identify: func(*http.Request) (*access.User, error) {
+	gate, err := access.New(access.Options{Path: "/admin", Identify: func(*http.Request) (*access.User, error) {
 		return &access.User{Name: "ann", Roles: map[string]access.Role{b.name: access.Role(b.role.Load())}}, nil
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := Options{Stores: []*redisstore.Store{b.store}, Gate: gate}
+	o := Options{Stores: []*redisstore.Store{b.store}, Gate: gate, Prefix: "/admin"}
 	if change != nil {
 		change(&o)
 	}
@@ -86,10 +86,13 @@ func (b *browser) do(method, path string, form url.Values) (int, string) {
 	return resp.StatusCode, string(text)
 }
 
+// path returns the path of a page of the pool.
+func (b *browser) path(page string) string { return "/p/" + url.PathEscape(b.name) + "/" + page }
+
 // page reads a page of the pool and checks that it is complete.
 func (b *browser) page(path string) string {
 	b.t.Helper()
-	status, text := b.do(http.MethodGet, "/p/"+b.name+"/"+path, nil)
+	status, text := b.do(http.MethodGet, b.path("")+path, nil)
 	if status != http.StatusOK || !strings.HasSuffix(strings.TrimSpace(text), "</html>") {
 		b.t.Fatalf("%s: %d\n%s", path, status, text)
 	}
@@ -99,7 +102,7 @@ func (b *browser) page(path string) string {
 // act posts a form and checks that it leads back to a page.
 func (b *browser) act(path string, form url.Values) {
 	b.t.Helper()
-	if status, text := b.do(http.MethodPost, "/p/"+b.name+"/"+path, form); status != http.StatusSeeOther {
+	if status, text := b.do(http.MethodPost, b.path("")+path, form); status != http.StatusSeeOther {
 		b.t.Fatalf("%s: %d\n%s", path, status, text)
 	}
 }

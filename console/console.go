@@ -29,8 +29,10 @@ type Options struct {
 	Prefix string
 	// Calendars are those that the triggers of the pools use, by name.
 	Calendars map[string]trigger.Calendar
-	// Redact is called with each payload, result and header value before it is shown. key is
-	// the name of the header, "payload" or "result". Default: nil, values are shown as they are.
+	// Redact is called with each payload, result, progress, parameter of a shard and header value
+	// before it is shown or searched. key is the name of the header, or "payload", "result",
+	// "progress" or "shard_param". value is a copy. Default: nil, values are shown as they are.
+	// Errors and logs are not passed to it.
 	Redact func(kind, key string, value []byte) []byte
 	// Logger gets errors of pages. Default: slog.Default().
 	Logger *slog.Logger
@@ -45,6 +47,8 @@ type Console struct {
 	pages  pages
 	assets assets
 	root   http.Handler
+	// searches bounds the searches in payloads that run at once.
+	searches chan struct{}
 }
 
 // New makes a Console. It makes no call to Redis.
@@ -59,7 +63,7 @@ func New(o Options) (*Console, error) {
 	if o.Prefix != "" && (!strings.HasPrefix(o.Prefix, "/") || strings.HasSuffix(o.Prefix, "/")) {
 		errs = append(errs, &task.FieldError{Field: "Prefix", Msg: fmt.Sprintf("must begin with a slash and not end with one, not %q", o.Prefix)})
 	}
-	c := &Console{opts: o, log: o.Logger, sites: map[string]*site{}}
+	c := &Console{opts: o, log: o.Logger, sites: map[string]*site{}, searches: make(chan struct{}, 2)}
 	if c.log == nil {
 		c.log = slog.Default()
 	}

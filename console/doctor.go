@@ -11,25 +11,26 @@ import (
 // longer: its page has what was found so far.
 const inspecting = 20 * time.Second
 
-type doctorPage struct {
-	Findings []task.Finding
-	Cut      bool // the time was over before all records were checked
-}
+type doctorPage struct{ Findings []task.Finding }
 
-// doctor inspects the pool. Nothing is repaired.
+// doctor inspects the pool. Nothing is repaired. All viewers share an inspection for a minute.
 func (q *request) doctor() error {
-	ctx, cancel := context.WithTimeout(q.Context(), inspecting)
-	defer cancel()
-	var page doctorPage
-	for f, err := range q.site.pool.Inspect(ctx, task.Inspection{}) {
-		if err != nil && ctx.Err() != nil {
-			page.Cut = true
-			break
+	findings, at, err := q.site.inspection.get(func() (all []task.Finding, err error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(q.Context()), inspecting)
+		defer cancel()
+		for f, err := range q.site.pool.Inspect(ctx, task.Inspection{}) {
+			if err != nil && ctx.Err() != nil {
+				return append(all, task.Finding{Severity: task.SeverityWarning, Check: "entries", What: q.T("doctor.cut")}), nil
+			}
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, f)
 		}
-		if err != nil {
-			return err
-		}
-		page.Findings = append(page.Findings, f)
+		return all, nil
+	})
+	if err != nil {
+		return err
 	}
-	return q.render("doctor", time.Now(), page)
+	return q.render("doctor", at, doctorPage{findings})
 }

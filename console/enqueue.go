@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ltsworker/ltsworker/task"
@@ -60,14 +61,17 @@ func (q *request) enqueue() error {
 		return err
 	}
 	var receipt task.Receipt
-	err := q.record(action{name: "enqueue", target: spec.Kind, count: 1, do: func(ctx context.Context) (n int, err error) {
-		if receipt, err = q.site.pool.EnqueueSpec(ctx, spec); err != nil {
+	err := q.record(action{name: "enqueue", target: strings.TrimSpace(spec.Kind + " " + spec.ID), count: 1, do: func(ctx context.Context) (n int, err error) {
+		if receipt, err = q.site.pool.EnqueueSpec(ctx, spec); err != nil || receipt.Duplicate {
 			return 0, err
 		}
 		return 1, nil
 	}})
 	if err != nil {
 		return err
+	}
+	if receipt.Duplicate {
+		return &problem{http.StatusConflict, "error.duplicate", []any{receipt.ID}}
 	}
 	http.Redirect(q.w, q.Request, q.Path("task", "id", receipt.ID), http.StatusSeeOther)
 	return nil

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -24,6 +26,13 @@ const (
 	kept = 1200
 	// waiting is how many messages a slow browser may be behind before it is sent a reset.
 	waiting = 64
+	// linger is how long events are read after the last browser has left, so that one that
+	// comes back continues where it ended.
+	linger = 30 * time.Second
+	// again is the time before events are read again after an error.
+	again = time.Second
+	// mostStreams is how many streams one user may have in a pool: one for each browser.
+	mostStreams = 50
 )
 
 // message tells browsers what has changed since the message before.
@@ -37,60 +46,81 @@ type message struct {
 
 // hub reads the events of a pool once for all browsers, while there are some.
 type hub struct {
-	pool *pool.Pool
-	log  *slog.Logger
+	store *redisstore.Store
+	pool  *pool.Pool
+	log   *slog.Logger
 
-	changed atomic.Int64 // when the last event was read, in ns; 0 for never
+	changed atomic.Int64  // a picture that was begun before is old; in ns
+	linger  time.Duration // see the constant
 
 	mu      sync.Mutex
 	clients map[*client]bool
 	recent  []message // newest last
 	stop    context.CancelFunc
 	done    chan struct{}
+	idle    *time.Timer // stops the reader after the last browser has left
 	closed  bool
 }
 
 // client is the stream of one browser.
 type client struct {
+	user     string
 	messages chan message
 	behind   bool // its channel was full: it gets a reset instead of what it has missed
 }
 
-func newHub(p *pool.Pool, log *slog.Logger) *hub {
-	return &hub{pool: p, log: log, clients: map[*client]bool{}}
+func newHub(store *redisstore.Store, p *pool.Pool, log *slog.Logger) *hub {
+	return &hub{store: store, pool: p, log: log, linger: linger, clients: map[*client]bool{}}
 }
 
-// join adds a browser that has seen all messages up to a cursor, "" for none. missed are the
-// messages since.
-func (h *hub) join(after string) (c *client, missed []message, ok bool) {
+// join adds a browser of a user. missed are the messages after the one that it has seen last. A
+// browser that has seen none, or whose last message is no longer known, gets a reset: its page
+// was made before. It returns nil if the user has too many streams, or after close.
+func (h *hub) join(user, after string) (c *client, missed []message) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closed {
-		return nil, nil, false
+	streams := 0
+	for other := range h.clients {
+		if other.user == user {
+			streams++
+		}
 	}
-	c = &client{messages: make(chan message, waiting)}
+	if h.closed || streams >= mostStreams {
+		return nil, nil
+	}
+	c = &client{user: user, messages: make(chan message, waiting)}
 	h.clients[c] = true
+	if h.idle != nil {
+		h.idle.Stop()
+		h.idle = nil
+	}
 	if h.stop == nil {
 		h.start()
 	}
-	if after != "" {
-		i := slices.IndexFunc(h.recent, func(m message) bool { return m.Cursor == after })
-		if i < 0 {
-			return c, []message{{Reset: true}}, true
-		}
-		missed = slices.Clone(h.recent[i+1:])
+	i := slices.IndexFunc(h.recent, func(m message) bool { return after != "" && m.Cursor == after })
+	if i < 0 {
+		return c, []message{{Reset: true}}
 	}
-	return c, missed, true
+	return c, slices.Clone(h.recent[i+1:])
 }
 
-// leave removes a browser. Without browsers no events are read.
+// leave removes a browser.
 func (h *hub) leave(c *client) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.clients, c)
-	if len(h.clients) == 0 && h.stop != nil {
+	if len(h.clients) == 0 && h.stop != nil && h.idle == nil {
+		h.idle = time.AfterFunc(h.linger, h.rest)
+	}
+}
+
+// rest ends the reader if no browser has come since the last one has left.
+func (h *hub) rest() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.idle != nil && len(h.clients) == 0 && h.stop != nil {
 		h.stop()
-		h.stop, h.recent = nil, nil
+		h.stop, h.recent, h.idle = nil, nil, nil
 	}
 }
 
@@ -100,6 +130,9 @@ func (h *hub) close() {
 	if h.stop != nil {
 		h.stop()
 		h.stop = nil
+	}
+	if h.idle != nil {
+		h.idle.Stop()
 	}
 	for c := range h.clients {
 		close(c.messages)
@@ -118,24 +151,54 @@ func (h *hub) start() {
 	go h.run(ctx, h.done)
 }
 
-// run reads events and sends a message of those that arrived within gather.
+// old makes all pictures old that were begun before now.
+func (h *hub) old() { h.changed.Store(time.Now().UnixNano()) }
+
+// read passes events on, those after the last one that the stream has now. An event without a
+// position stands for events that are missing.
+func (h *hub) read(ctx context.Context, events chan<- task.Event) {
+	defer close(events)
+	pass := func(e task.Event) bool {
+		h.old()
+		select {
+		case events <- e:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+	for ctx.Err() == nil {
+		// What has happened before this position is unknown: the pages read everything again.
+		last, err := h.store.LastEvent(ctx)
+		if err == nil && !pass(task.Event{}) {
+			return
+		}
+		if err == nil {
+			for e, failed := range h.pool.Events(ctx, cmp.Or(last, "0")) {
+				if err = failed; failed != nil {
+					h.log.Warn("the console misses events", "err", err)
+					e = task.Event{}
+				}
+				if !pass(e) {
+					return
+				}
+			}
+		}
+		if err != nil && ctx.Err() == nil {
+			h.log.Warn("the console reads no events", "err", err)
+		}
+		select {
+		case <-time.After(again):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// run sends a message of the events that arrived within gather.
 func (h *hub) run(ctx context.Context, done chan struct{}) {
 	defer close(done)
 	events := make(chan task.Event, 1000)
-	go func() {
-		defer close(events)
-		for e, err := range h.pool.Events(ctx, "") {
-			if err != nil { // also a gap: the pages read everything again
-				h.log.Warn("the console misses events", "err", err)
-				e = task.Event{}
-			}
-			select {
-			case events <- e:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
+	go h.read(ctx, events)
 	var timer <-chan time.Time
 	var m message
 	named := map[string]bool{}
@@ -145,7 +208,6 @@ func (h *hub) run(ctx context.Context, done chan struct{}) {
 			if !ok {
 				return
 			}
-			h.changed.Store(time.Now().UnixNano())
 			m.add(e, named)
 			if timer == nil {
 				timer = time.After(gather)
@@ -199,7 +261,12 @@ func (h *hub) send(ctx context.Context, m message) {
 	}
 }
 
-func (m message) text() []byte {
-	text, _ := json.Marshal(m)
-	return text
+// text returns the message as an event of a stream.
+func (m message) text() string {
+	data, _ := json.Marshal(m)
+	id := ""
+	if m.Cursor != "" {
+		id = "id: " + m.Cursor + "\n"
+	}
+	return id + "data: " + string(data) + "\n\n"
 }

@@ -15,48 +15,36 @@ const beat = 20 * time.Second
 // live streams what changes in the pool as server-sent events. It ends when the user no longer
 // has the right to see the pool.
 func (q *request) live() error {
-	after := q.Header.Get("Last-Event-ID")
-	client, missed, ok := q.site.hub.join(after)
-	if !ok {
-		return &problem{http.StatusServiceUnavailable, "error.closing", nil}
+	client, missed := q.site.hub.join(q.user.Name, q.Header.Get("Last-Event-ID"))
+	if client == nil {
+		return &problem{http.StatusServiceUnavailable, "error.streams", nil}
 	}
 	defer q.site.hub.leave(client)
 	out := http.NewResponseController(q.w)
-	// The stream has no end; a server's timeout for answers would cut it.
-	_ = out.SetWriteDeadline(time.Time{})
 	q.w.Header().Set("Content-Type", "text/event-stream")
 	q.w.Header().Set("X-Accel-Buffering", "no") // nginx would gather events
-	send := func(m message) error {
-		id := ""
-		if m.Cursor != "" {
-			id = "id: " + m.Cursor + "\n"
-		}
-		if _, err := fmt.Fprintf(q.w, "%sdata: %s\n\n", id, m.text()); err != nil {
-			return err
-		}
-		return out.Flush()
+	// The stream has no end, so the server's timeout for answers must not hold; a browser that
+	// stops reading ends it.
+	write := func(text string) bool {
+		_ = out.SetWriteDeadline(time.Now().Add(beat))
+		_, err := fmt.Fprint(q.w, text)
+		return err == nil && out.Flush() == nil
 	}
 	for _, m := range missed {
-		if send(m) != nil {
+		if !write(m.text()) {
 			return nil
 		}
-	}
-	if err := out.Flush(); err != nil {
-		return nil
 	}
 	tick := time.NewTicker(beat)
 	defer tick.Stop()
 	for {
 		select {
 		case m, ok := <-client.messages:
-			if !ok || send(m) != nil {
+			if !ok || !write(m.text()) {
 				return nil
 			}
 		case <-tick.C:
-			if q.c.opts.Gate.Peek(q.Request).Role(q.site.name) < access.Viewer {
-				return nil
-			}
-			if _, err := fmt.Fprint(q.w, ": \n\n"); err != nil || out.Flush() != nil {
+			if q.c.opts.Gate.Peek(q.Request).Role(q.site.name) < access.Viewer || !write(": \n\n") {
 				return nil
 			}
 		case <-q.Context().Done():

@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"time"
 
@@ -27,9 +28,7 @@ type overviewPage struct {
 	Trouble  []trouble
 	Failures []failures.Group
 	All      bool // Failures are of all failed tasks that are kept
-	Shown    int
 	Slow     []*task.Task
-	Now      time.Time
 }
 
 // longest bounds the groups of failures on the page.
@@ -40,14 +39,9 @@ func (q *request) overview() error {
 	if err != nil {
 		return err
 	}
-	page := overviewPage{Stats: p.Stats, Counts: counts(p.Stats), Failures: p.Failures, All: p.AllFailures, Now: p.At, Trouble: q.troubles(p)}
+	page := overviewPage{Stats: p.Stats, Counts: counts(p.Stats), Failures: p.Failures, All: p.AllFailures, Trouble: q.troubles(p)}
 	page.Failures = page.Failures[:min(len(page.Failures), longest)]
-	for _, t := range p.Running {
-		if !t.SlowAt.IsZero() {
-			page.Slow = append(page.Slow, t)
-		}
-	}
-	page.Slow = page.Slow[:min(len(page.Slow), longest)]
+	page.Slow = p.Slow[:min(len(p.Slow), longest)]
 	return q.render("overview", p.At, page)
 }
 
@@ -59,7 +53,7 @@ func (q *request) troubles(p *picture) (all []trouble) {
 	}
 	if p.Stats.Paused {
 		t := add("warning", "trouble.pool_paused", "")
-		t.Action = "resume"
+		t.Action, t.Fields = "resume", []string{"scope", "pool"}
 	}
 	if len(p.Replicas) == 0 && p.Stats.Waiting > 0 {
 		add("error", "trouble.no_replica", q.Path("replicas"), p.Stats.Waiting)
@@ -119,7 +113,7 @@ func (q *request) troubles(p *picture) (all []trouble) {
 const lateTrigger = 10 * time.Second
 
 func (q *request) troublesOfQueue(p *picture, load pool.QueueLoad, add func(severity, key, link string, args ...any) *trouble) {
-	link := q.Path("queues") + "#" + load.Name
+	link := q.Path("queues") + "#" + url.PathEscape(load.Name)
 	served := slices.ContainsFunc(p.Replicas, func(r pool.ReplicaInfo) bool { return r.Queues[load.Name] > 0 && !r.Draining })
 	switch {
 	case load.Paused && load.Waiting > 0:

@@ -2,6 +2,7 @@ package console
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,8 +19,8 @@ type query struct {
 	Queues []string
 	Groups []string
 	Labels []string // a task needs all of them
-	Error  []string // parts of the error, the payload and the result, without regard to case
-	Data   []string
+	Error  []string // parts of the error or the code, all of them, without regard to case
+	Data   []string // parts of the payload or the result, all of them, without regard to case
 	Parent string
 	Unique string
 	Hold   bool
@@ -111,8 +112,8 @@ func joined[T ~string](values []T) string { return strings.Join(texted(values), 
 
 func parseAge(text string) (time.Duration, error) {
 	if days, ok := strings.CutSuffix(text, "d"); ok {
-		d, err := time.ParseDuration(days + "h")
-		return 24 * d, err
+		n, err := strconv.ParseUint(days, 10, 16)
+		return time.Duration(n) * 24 * time.Hour, err
 	}
 	return time.ParseDuration(text)
 }

@@ -102,6 +102,12 @@ func (q *request) renderStatus(status int, name string, at time.Time, data any) 
 	return nil
 }
 
+// errorPage is shown in place of a page that failed.
+type errorPage struct {
+	Status int
+	Text   string
+}
+
 // timeTag shows a time. A script of the page writes it in the zone that the user has chosen, and
 // keeps the age in its title current.
 func timeTag(t time.Time) template.HTML {

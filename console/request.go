@@ -35,9 +35,14 @@ type view struct {
 	Data any
 }
 
-// Live reports whether the page reads itself again after events. An inspection costs too much
-// for that, and a form or an error has nothing new.
-func (v view) Live() bool { return v.Name != "doctor" && v.Name != "enqueue" && v.Name != "error" }
+// Live reports whether the page reads itself again after events. An inspection and a search in payloads cost
+// too much for that, and a form or an error has nothing new.
+func (v view) Live() bool {
+	if list, ok := v.Data.(tasksPage); ok && list.Costly {
+		return false
+	}
+	return v.Name != "doctor" && v.Name != "enqueue" && v.Name != "error"
+}
 
 // The methods of a request that templates use.
 
@@ -109,7 +114,7 @@ func (q *request) With(name, value string) string {
 	if query.Set(name, value); value == "" {
 		query.Del(name)
 	}
-	return q.c.opts.Prefix + (&url.URL{Path: q.URL.Path, RawQuery: query.Encode()}).String()
+	return q.c.opts.Prefix + q.URL.EscapedPath() + "?" + query.Encode()
 }
 
 func (c *Console) path(poolName, page string, params ...string) string {
@@ -117,8 +122,11 @@ func (c *Console) path(poolName, page string, params ...string) string {
 	for i := 0; i+1 < len(params); i += 2 {
 		query.Set(params[i], params[i+1])
 	}
-	u := url.URL{Path: c.opts.Prefix + "/p/" + poolName + "/" + page, RawQuery: query.Encode()}
-	return u.String()
+	to := c.opts.Prefix + "/p/" + url.PathEscape(poolName) + "/" + page
+	if len(query) > 0 {
+		to += "?" + query.Encode()
+	}
+	return to
 }
 
 // readable returns the pools that the user may see.
@@ -157,6 +165,10 @@ func (q *request) status(err error) (int, string) {
 		return http.StatusServiceUnavailable, q.T("error.redis") + ": " + err.Error()
 	case errors.As(err, &field):
 		return http.StatusBadRequest, err.Error()
+	case errors.Is(err, pool.ErrNoTrigger), errors.Is(err, pool.ErrNoReject), errors.Is(err, pool.ErrNoReplica), errors.Is(err, pool.ErrNoQueue):
+		return http.StatusNotFound, err.Error()
+	case errors.Is(err, pool.ErrQueueFull), errors.Is(err, pool.ErrLimitReached), errors.Is(err, pool.ErrRejectCut):
+		return http.StatusConflict, err.Error()
 	}
 	return http.StatusInternalServerError, err.Error()
 }

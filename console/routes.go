@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/ltsworker/ltsworker/console/access"
@@ -70,9 +71,9 @@ func (c *Console) handler() http.Handler {
 	for _, r := range routes {
 		mux.HandleFunc(r.method+" /p/{pool}/"+r.page, c.guarded(r))
 	}
-	var h http.Handler = http.NewCrossOriginProtection().Handler(mux)
+	h := http.NewCrossOriginProtection().Handler(mux)
 	if c.opts.Prefix != "" {
-		h = http.StripPrefix(c.opts.Prefix, h)
+		h = c.below(http.StripPrefix(c.opts.Prefix, h))
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		head := w.Header()
@@ -85,14 +86,37 @@ func (c *Console) handler() http.Handler {
 	})
 }
 
-// mostBody bounds the body of a request: a payload of a task and a form around it.
-const mostBody = 2 << 20
+// mostBody bounds the body of a request: a form with a payload of a task, in which three bytes
+// may stand for one.
+const mostBody = 4 << 20
+
+// below leads a request of the prefix alone to the first page.
+func (c *Console) below(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == c.opts.Prefix {
+			http.Redirect(w, r, c.opts.Prefix+"/", http.StatusSeeOther)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
 
 // open handles a request of anybody.
 func (c *Console) open(do func(*request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		q := &request{Request: r, c: c, w: w, lang: language(r), user: c.opts.Gate.User(r)}
-		q.answer(do)
+		q := &request{Request: r, c: c, w: w, lang: language(r)}
+		// What a page does by itself does not keep a session alive.
+		if r.Header.Get("HX-Request") != "" || strings.HasSuffix(r.URL.Path, "/live") {
+			q.user = c.opts.Gate.Peek(r)
+		} else {
+			q.user = c.opts.Gate.User(r)
+		}
+		q.answer(func(q *request) error {
+			if err := r.ParseForm(); err != nil {
+				return &problem{http.StatusBadRequest, "error.form", []any{err}}
+			}
+			return do(q)
+		})
 	}
 }
 

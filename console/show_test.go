@@ -1,6 +1,8 @@
 package console
 
 import (
+	"html"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -71,5 +73,44 @@ func TestPayloadsOfRunningTasksAreSearched(t *testing.T) {
 				t.Errorf("%s: task %s is listed: %v", q, id, got)
 			}
 		}
+	}
+}
+
+// Words that the index of running tasks does not have are compared with the tasks themselves.
+func TestRunningTasksAreSelectedByAllWords(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t, nil)
+	if _, err := b.store.Join(t.Context(), task.Registration{Replica: "r", Lease: time.Hour, Labels: []string{"gpu"}, Queues: map[string]task.QueueConfig{task.DefaultQueue: {Workers: 9}}}); err != nil {
+		t.Fatal(err)
+	}
+	b.enqueue(task.Spec{ID: "plain"}, task.Spec{ID: "labelled", Labels: []string{"gpu"}})
+	if _, err := b.store.Exchange(t.Context(), task.Exchange{Replica: "r", Claims: []task.Claim{{Queue: task.DefaultQueue, N: 2}}}); err != nil {
+		t.Fatal(err)
+	}
+	for q, want := range map[string][2]bool{"": {true, true}, "label:gpu": {false, true}, "age:>1h": {false, false}, "age:<1h": {true, true}} {
+		page := b.page("tasks?state=running&q=" + url.QueryEscape(q))
+		for i, id := range []string{"plain", "labelled"} {
+			if got := strings.Contains(page, `name="id" value="`+id+`"`); got != want[i] {
+				t.Errorf("%q: task %s is listed: %v", q, id, got)
+			}
+		}
+	}
+}
+
+// The address of a list has its state, so that a list stays one of this state.
+func TestListsHaveTheirStateInTheAddress(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t, nil)
+	b.enqueue(task.Spec{ID: "a"}, task.Spec{ID: "held", Hold: true})
+	if status, text := b.do(http.MethodGet, b.path("tasks?q=kind:k"), nil); status != http.StatusSeeOther || !strings.Contains(text, "state=waiting") {
+		t.Errorf("%d\n%s", status, text)
+	}
+	if page := b.page("tasks?q=hold:true"); !strings.Contains(page, `value="held"`) {
+		t.Error("the task on hold is missing")
+	}
+	page := b.page("tasks?q=" + url.QueryEscape(`state:waiting error:"disk full"`))
+	want := url.Values{"q": {`error:"disk full"`}, "state": {"failed"}}.Encode()
+	if !strings.Contains(html.UnescapeString(page), want) {
+		t.Errorf("no tab leads to %s", want)
 	}
 }

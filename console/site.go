@@ -3,6 +3,7 @@ package console
 import (
 	"cmp"
 	"context"
+	"iter"
 	"log/slog"
 	"maps"
 	"slices"
@@ -26,6 +27,8 @@ const (
 	// mostRunning and mostGroups bound what a picture has of running tasks and groups.
 	mostRunning = 1000
 	mostGroups  = 200
+	// mostOld is how many of the oldest running tasks are looked at for slow ones.
+	mostOld = 100
 )
 
 // site is a pool of the console. All viewers share its picture and its stream of events.
@@ -35,9 +38,12 @@ type site struct {
 	pool  *pool.Pool
 	hub   *hub
 
-	mu     sync.Mutex
-	last   *picture
-	failed failures.Reader
+	mu      sync.Mutex
+	last    *picture // the newest one; nil before the first
+	reading *reading // the read that is under way; nil for none
+	failed  failures.Reader
+
+	inspection shared[[]task.Finding]
 }
 
 func newSite(store *redisstore.Store, calendars map[string]trigger.Calendar, log *slog.Logger) (*site, error) {
@@ -46,7 +52,7 @@ func newSite(store *redisstore.Store, calendars map[string]trigger.Calendar, log
 		return nil, err
 	}
 	s := &site{name: store.Pool(), store: store, pool: p}
-	s.hub = newHub(p, log.With("pool", s.name))
+	s.hub = newHub(store, p, log.With("pool", s.name))
 	return s, nil
 }
 
@@ -59,7 +65,6 @@ func (s *site) close() {
 // the rest is read a moment later.
 type picture struct {
 	redisstore.Snapshot
-	complete bool // Running has all running tasks
 	Queues   []pool.QueueLoad
 	Replicas []pool.ReplicaInfo
 	Groups   []pool.GroupInfo
@@ -68,52 +73,73 @@ type picture struct {
 	Failures     []failures.Group
 	AllFailures  bool // Failures has all failed tasks that are kept
 	Triggers     []*pool.TriggerInfo
-	begun, done  time.Time // of the read
+	Slow         []*task.Task // of the oldest running tasks, those past their soft timeout
+	begun, done  time.Time    // of the read
+}
+
+// reading is a read of a picture that is under way.
+type reading struct {
+	done chan struct{}
+	p    *picture
+	err  error
 }
 
 // picture returns a picture that is at most a second old and has all changes whose events the
-// hub has read. Viewers who ask while it is read share the next read, however long it takes.
+// hub has read. Viewers who ask while it is read share that read, or the next one, and also
+// its error.
 func (s *site) picture(ctx context.Context) (*picture, error) {
 	asked := time.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if p := s.last; p != nil {
-		age := time.Since(p.done)
-		if p.begun.After(asked) || age < fresh && s.hub.changed.Load() < p.begun.UnixNano() {
+	for {
+		s.mu.Lock()
+		if p := s.last; p != nil && time.Since(p.done) < fresh && s.hub.changed.Load() < p.begun.UnixNano() {
+			s.mu.Unlock()
 			return p, nil
 		}
-		if age < apart {
-			select {
-			case <-time.After(apart - age):
-			case <-ctx.Done():
-				return nil, ctx.Err()
-			}
+		r := s.reading
+		if r == nil {
+			r = &reading{done: make(chan struct{})}
+			s.reading = r
+			go s.take(r, s.last)
+		}
+		s.mu.Unlock()
+		select {
+		case <-r.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if r.err != nil {
+			return nil, r.err
+		}
+		if r.p.begun.After(asked) {
+			return r.p, nil
 		}
 	}
-	// The read belongs to all viewers: it does not end with the request of one of them.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
-	defer cancel()
-	p, err := s.read(ctx)
-	if err != nil {
-		return nil, err
+}
+
+// take reads a picture. The read belongs to all viewers: it does not end with a request.
+func (s *site) take(r *reading, last *picture) {
+	if last != nil {
+		time.Sleep(apart - time.Since(last.done)) // a busy pool is read only so often
 	}
-	s.last = p
-	return p, nil
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	r.p, r.err = s.read(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.reading = nil; r.err == nil {
+		s.last = r.p
+	}
+	close(r.done)
 }
 
 // forget makes the next picture a new one. It is called after a change.
-func (s *site) forget() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.last = nil
-}
+func (s *site) forget() { s.hub.old() }
 
 func (s *site) read(ctx context.Context) (p *picture, err error) {
 	p = &picture{begun: time.Now()}
 	if p.Snapshot, err = s.store.Snapshot(ctx, mostRunning); err != nil {
 		return nil, err
 	}
-	p.complete = len(p.Running) == p.Stats.Running
 	slices.SortStableFunc(p.Running, func(a, b *task.Task) int { return a.StartedAt.Compare(b.StartedAt) })
 	if p.Queues, err = s.pool.LoadOf(ctx, p.Stats.Queues); err != nil {
 		return nil, err
@@ -125,6 +151,9 @@ func (s *site) read(ctx context.Context) (p *picture, err error) {
 		return nil, err
 	}
 	if p.Triggers, err = s.pool.Triggers().List(ctx); err != nil {
+		return nil, err
+	}
+	if p.Slow, err = s.slow(ctx, p.Running); err != nil {
 		return nil, err
 	}
 	p.Failures, p.AllFailures, err = s.failed.Read(ctx, s.store, p.Stats)
@@ -153,4 +182,53 @@ func (s *site) groups(ctx context.Context, running []*task.Task) (byDefault int,
 	}
 	_, more, err := s.pool.Groups(ctx, names...)
 	return byDefault, append(groups, more...), err
+}
+
+// slow reads the oldest running tasks, which are those that are past their soft timeout first.
+func (s *site) slow(ctx context.Context, running []*task.Task) (slow []*task.Task, err error) {
+	for t, err := range s.details(ctx, running[:min(len(running), mostOld)], true) {
+		if err != nil {
+			return nil, err
+		}
+		if !t.SlowAt.IsZero() {
+			slow = append(slow, t)
+		}
+	}
+	return slow, nil
+}
+
+// details reads tasks of a picture, which have only what is in their index.
+func (s *site) details(ctx context.Context, of []*task.Task, brief bool) iter.Seq2[*task.Task, error] {
+	ids := make([]string, 0, len(of))
+	for _, t := range of {
+		if task.CheckName(t.ID) == nil {
+			ids = append(ids, t.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return func(func(*task.Task, error) bool) {}
+	}
+	return s.pool.Tasks(ctx, task.Filter{IDs: ids, Brief: brief})
+}
+
+// shared is a value that costs much to compute: callers share one computation, and its value
+// for a minute.
+type shared[T any] struct {
+	mu    sync.Mutex
+	at    time.Time
+	value T
+}
+
+// get returns the value and when it was computed.
+func (s *shared[T]) get(compute func() (T, error)) (T, time.Time, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.at.IsZero() || time.Since(s.at) > time.Minute {
+		v, err := compute()
+		if err != nil {
+			return v, time.Time{}, err
+		}
+		s.value, s.at = v, time.Now()
+	}
+	return s.value, s.at, nil
 }

@@ -3,8 +3,10 @@ package console
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ltsworker/ltsworker/internal/holdup"
@@ -16,6 +18,8 @@ import (
 const (
 	rows     = 50
 	searched = 5000
+	// searchedWhole is that of a search in payloads, which may have a MiB each.
+	searchedWhole = 500
 )
 
 // tasksPage is the list of tasks.
@@ -28,9 +32,11 @@ type tasksPage struct {
 	Read   int    // of these, how many were compared for this page
 	Next   string // asks for the next page
 	More   int    // running tasks that are not shown
+	Costly bool   // payloads were searched
 }
 
 // tasks shows a list of tasks in one state. A query that is the id of a task leads to its page.
+// The state is always in the address, so that the list stays one of that state.
 func (q *request) tasks() error {
 	text := q.FormValue("q")
 	wanted, err := parseQuery(text)
@@ -44,18 +50,44 @@ func (q *request) tasks() error {
 	if len(wanted.IDs) > 0 || wanted.Unique != "" {
 		return q.named(wanted, text, p)
 	}
-	page := tasksPage{Query: text, State: wanted.State, Counts: counts(p.Stats)}
-	if page.State == "" {
-		page.State = task.State(q.FormValue("state"))
+	page := tasksPage{Query: text, Counts: counts(p.Stats), Costly: len(wanted.Data) > 0}
+	if wanted.State == "" {
+		wanted.State = task.State(q.FormValue("state"))
 	}
-	if !slices.Contains(task.States(), page.State) {
-		page.State = firstState(p.Stats)
+	switch {
+	case wanted.Hold:
+		wanted.State = task.Scheduled
+	case wanted.Parent != "" && wanted.State == "": // the children in all states
+	case !slices.Contains(task.States(), wanted.State):
+		http.Redirect(q.w, q.Request, q.With("state", string(firstState(p.Stats))), http.StatusSeeOther)
+		return nil
 	}
-	wanted.State, page.Total = page.State, page.Counts[page.State]
+	page.State, page.Total = wanted.State, page.Counts[wanted.State]
+	if page.Costly {
+		// Each of them may read many payloads.
+		select {
+		case q.c.searches <- struct{}{}:
+			defer func() { <-q.c.searches }()
+		case <-q.Context().Done():
+			return nil
+		}
+	}
 	if err := q.fill(&page, wanted, p); err != nil {
 		return err
 	}
 	return q.render("tasks", p.At, page)
+}
+
+// Tab returns the page of a state: without a state in the query, which would be another one.
+func (q *request) Tab(state task.State) string {
+	words := slices.DeleteFunc(splitWords(q.FormValue("q")), func(w string) bool { return strings.HasPrefix(w, "state:") || w == "hold:true" })
+	for i, w := range words {
+		if strings.Contains(w, " ") {
+			name, value, _ := strings.Cut(w, ":")
+			words[i] = name + ":\"" + value + "\""
+		}
+	}
+	return q.Path("tasks", "q", strings.Join(words, " "), "state", string(state))
 }
 
 // counts returns how many tasks each state has.
@@ -81,11 +113,13 @@ func firstState(s pool.Stats) task.State {
 
 // fill reads the tasks of a page.
 func (q *request) fill(page *tasksPage, wanted query, p *picture) error {
+	ctx, cancel := context.WithTimeout(q.Context(), patience)
+	defer cancel()
 	if wanted.Parent != "" || wanted.State == task.Exporting {
-		return q.fillFrom(page, wanted, p.At)
+		return q.fillFrom(ctx, page, wanted, p.At)
 	}
 	if wanted.State == task.Running {
-		return q.fillRunning(page, wanted, p)
+		return q.fillRunning(ctx, page, wanted, p)
 	}
 	ask := wanted.pageQuery(p.At)
 	if match := ask.Match; ask.Whole {
@@ -96,61 +130,46 @@ func (q *request) fill(page *tasksPage, wanted query, p *picture) error {
 		}
 	}
 	ask.After, ask.Limit, ask.Budget = q.FormValue("after"), rows, searched
-	found, err := q.site.pool.Page(q.Context(), ask)
+	if ask.Whole {
+		ask.Budget = searchedWhole
+	}
+	found, err := q.site.pool.Page(ctx, ask)
 	page.Tasks, page.Read, page.Next = found.Tasks, found.Read, found.Next
 	return err
 }
 
-// mostWhole is how many running tasks are read with their payloads for one page.
-const mostWhole = 500
-
-// fillRunning selects running tasks of the picture, which have no payloads. A search in
-// payloads reads those of the tasks that match otherwise.
-func (q *request) fillRunning(page *tasksPage, wanted query, p *picture) error {
-	brief := wanted
-	brief.Data = nil
+// fillRunning selects running tasks of the picture. The index has only their kind, queue, group
+// and start: for other words the tasks are read.
+func (q *request) fillRunning(ctx context.Context, page *tasksPage, wanted query, p *picture) error {
+	known := query{State: wanted.State, Kinds: wanted.Kinds, Queues: wanted.Queues, Groups: wanted.Groups}
 	var found []*task.Task
 	for _, t := range p.Running {
-		if page.Read++; brief.matches(t, p.At) {
+		if page.Read++; known.matches(t, p.At) {
 			found = append(found, t)
 		}
 	}
 	page.More = p.Stats.Running - len(p.Running)
-	if len(wanted.Data) == 0 {
+	if len(wanted.Labels)+len(wanted.Error)+len(wanted.Data) == 0 && wanted.Older+wanted.Newer == 0 {
 		page.Tasks = found
 		return nil
 	}
-	page.More += max(len(found)-mostWhole, 0)
-	for some := range slices.Chunk(found[:min(len(found), mostWhole)], rows) {
-		ids := make([]string, len(some))
-		for i, t := range some {
-			ids[i] = t.ID
-		}
-		tasks, err := q.site.store.Get(q.Context(), ids...)
+	for t, err := range q.site.details(ctx, found, len(wanted.Data) == 0) {
 		if err != nil {
 			return err
 		}
-		for _, t := range tasks {
-			if t == nil {
-				continue
-			}
-			if q.redact(t); wanted.matches(t, p.At) {
-				page.Tasks = append(page.Tasks, t)
-			}
+		if q.redact(t); wanted.matches(t, p.At) {
+			page.Tasks = append(page.Tasks, t)
 		}
 	}
 	return nil
 }
 
 // fillFrom reads the children of a parent or the exporting tasks, both of which are few.
-func (q *request) fillFrom(page *tasksPage, wanted query, now time.Time) error {
-	f := task.Filter{Parent: wanted.Parent, States: []task.State{wanted.State}, Brief: len(wanted.Data) == 0}
-	if wanted.Parent != "" {
-		f.States = nil
-		wanted.State = ""
+func (q *request) fillFrom(ctx context.Context, page *tasksPage, wanted query, now time.Time) error {
+	f := task.Filter{Parent: wanted.Parent, Brief: len(wanted.Data) == 0}
+	if wanted.State != "" {
+		f.States = []task.State{wanted.State}
 	}
-	ctx, cancel := context.WithTimeout(q.Context(), patience)
-	defer cancel()
 	for t, err := range q.site.pool.Tasks(ctx, f) {
 		if err != nil {
 			return err
@@ -159,10 +178,13 @@ func (q *request) fillFrom(page *tasksPage, wanted query, now time.Time) error {
 		if page.Read++; !wanted.matches(t, now) {
 			continue
 		}
-		if page.Tasks = append(page.Tasks, t); len(page.Tasks) == 10*rows {
-			break
+		if len(page.Tasks) == mostChosen {
+			page.More++
+			continue
 		}
+		page.Tasks = append(page.Tasks, t)
 	}
+	page.Total = page.Read
 	return nil
 }
 
@@ -170,7 +192,11 @@ func (q *request) fillFrom(page *tasksPage, wanted query, now time.Time) error {
 func (q *request) named(wanted query, text string, p *picture) error {
 	var found []*task.Task
 	if wanted.Unique != "" {
-		if t, err := q.site.pool.ByUnique(q.Context(), wanted.Unique); err == nil {
+		t, err := q.site.pool.ByUnique(q.Context(), wanted.Unique)
+		if err != nil && !errors.Is(err, pool.ErrNotFound) {
+			return err
+		}
+		if t != nil {
 			found = append(found, t)
 		}
 	}
@@ -196,7 +222,6 @@ type taskPage struct {
 	Holders  []*task.Task
 	MoreHold int
 	Steps    []step
-	Now      time.Time
 	Redacted bool // the payload is not shown as it is
 }
 
@@ -233,7 +258,6 @@ func (q *request) task() error {
 	if err != nil {
 		return err
 	}
-	page.Now = p.At
 	if t.State == task.Waiting {
 		why := holdup.New(q.site.pool)
 		reason, err := why.Reason(q.Context(), t)
@@ -290,9 +314,11 @@ func (q *request) redact(t *task.Task) (changed bool) {
 	if hide == nil {
 		return false
 	}
-	payload := hide(t.Kind, "payload", t.Payload)
+	payload := hide(t.Kind, "payload", bytes.Clone(t.Payload))
 	changed = !bytes.Equal(payload, t.Payload)
-	t.Payload, t.Result = payload, hide(t.Kind, "result", t.Result)
+	t.Payload, t.Result = payload, hide(t.Kind, "result", bytes.Clone(t.Result))
+	t.Progress = hide(t.Kind, "progress", bytes.Clone(t.Progress))
+	t.Shard.Param = string(hide(t.Kind, "shard_param", []byte(t.Shard.Param)))
 	for name, value := range t.Headers {
 		t.Headers[name] = string(hide(t.Kind, name, []byte(value)))
 	}

@@ -53,7 +53,8 @@
   const state = document.getElementById("state");
   let stale = false, next = 0, timer = 0, broken = false;
   const task = new URLSearchParams(location.search).get("id");
-  const held = () => !!main.querySelector("input[name=id][type=checkbox]:checked") || main.contains(document.activeElement) && /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName)
+  const held = () => !!main.querySelector("input[name=id][type=checkbox]:checked, details[data-user][open]")
+    || main !== document.activeElement && main.contains(document.activeElement)
     || !getSelection().isCollapsed && main.contains(getSelection().anchorNode);
   function show() {
     const at = main.querySelector("[data-at]");
@@ -86,7 +87,7 @@
       addEventListener("pageshow", (event) => { if (event.persisted) worker.port.postMessage({ url }); });
     } else {
       const source = new EventSource(url);
-      source.onopen = () => receive({ state: "open", reset: true });
+      source.onopen = () => receive({ state: "open" });
       source.onerror = () => receive({ state: "broken" });
       source.onmessage = (event) => receive({ state: "open", ...JSON.parse(event.data) });
     }
@@ -96,6 +97,9 @@
     // Figures such as ages and rates change without an event.
     setInterval(() => { stale = true; refresh(); }, 15000);
   }
+  // The state of the page may have changed while the answer was under way.
+  document.body.addEventListener("htmx:beforeSwap", (event) => { if (held()) { event.detail.shouldSwap = false; stale = true; } });
+  main.addEventListener("click", (event) => { const details = event.target.closest?.("summary")?.parentElement; if (details) details.dataset.user = ""; });
   document.body.addEventListener("htmx:afterSwap", () => { times(); place(); show(); });
   document.body.addEventListener("htmx:responseError", (event) => { if (event.detail.xhr.status === 401) location.reload(); });
 
@@ -129,7 +133,6 @@
         break;
       case "x": { const box = row?.querySelector("input[name=id]"); if (box) { box.checked = !box.checked; show(); } break; }
       case "Enter": if (row && event.target === body) row.querySelector("a").click(); break;
-      case "?": document.getElementById("keys")?.showModal(); break;
     }
   });
 })();

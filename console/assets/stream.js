@@ -8,8 +8,7 @@ function tell(message) { for (const tab of tabs) tab.postMessage(message); }
 
 function open() {
   source = new EventSource(url);
-  // What has changed before the stream began is unknown.
-  source.onopen = () => { state = "open"; tell({ state, reset: true }); };
+  source.onopen = () => { state = "open"; tell({ state }); };
   source.onerror = () => {
     state = "broken";
     tell({ state });
