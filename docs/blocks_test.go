@@ -17,6 +17,7 @@ import (
 	_ "github.com/ltsworker/ltsworker/archive"
 	_ "github.com/ltsworker/ltsworker/compat/lighttaskscheduler/actuator"
 	_ "github.com/ltsworker/ltsworker/compat/lighttaskscheduler/container/memory_container"
+	_ "github.com/ltsworker/ltsworker/console"
 	_ "github.com/ltsworker/ltsworker/executor/async"
 	_ "github.com/ltsworker/ltsworker/executor/command"
 	_ "github.com/ltsworker/ltsworker/executor/docker"
@@ -32,6 +33,7 @@ import (
 var packages = map[string]string{
 	"admission":  "github.com/ltsworker/ltsworker/admission",
 	"metrics":    "github.com/ltsworker/ltsworker/metrics",
+	"access":     "github.com/ltsworker/ltsworker/console/access",
 	"archive":    "github.com/ltsworker/ltsworker/archive",
 	"calendar":   "github.com/ltsworker/ltsworker/trigger/calendar",
 	"async":      "github.com/ltsworker/ltsworker/executor/async",
@@ -45,6 +47,7 @@ var packages = map[string]string{
 	"redis":      "github.com/redis/go-redis/v9",
 	"redisstore": "github.com/ltsworker/ltsworker/redisstore",
 	"callback":   "github.com/ltsworker/ltsworker/callback",
+	"console":    "github.com/ltsworker/ltsworker/console",
 	"task":       "github.com/ltsworker/ltsworker/task",
 
 	"context": "context", "errors": "errors", "exec": "os/exec", "fmt": "fmt", "http": "net/http",

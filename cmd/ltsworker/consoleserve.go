@@ -27,9 +27,9 @@ const consoleAddress = "127.0.0.1:8380"
 
 // consoleFlags are the flags of the console that serves pages. They override the file.
 type consoleFlags struct {
-	file, listen, users string
-	pools               []string
-	open                bool
+	file, listen string
+	pools        []string
+	open         bool
 }
 
 func (f *consoleFlags) add(cmd *cobra.Command) {

@@ -22,20 +22,25 @@ func Secret(ctx context.Context, in io.Reader, out io.Writer, question string) (
 		return "", ErrNoTerminal
 	}
 	// If ctx ends, the read goes on and does not restore the terminal.
-	state, err := term.GetState(int(f.Fd()))
+	fd := int(f.Fd())
+	state, err := term.GetState(fd)
 	if err != nil {
 		return "", err
 	}
-	defer term.Restore(int(f.Fd()), state)
+	defer term.Restore(fd, state)
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
 	fmt.Fprint(out, question)
 	defer fmt.Fprintln(out)
-	var line []byte
-	err = Interruptibly(ctx, func() (err error) {
-		line, err = term.ReadPassword(int(f.Fd()))
+	lines := make(chan string, 1)
+	err = Interruptibly(ctx, func() error {
+		line, err := term.ReadPassword(fd)
+		lines <- string(line)
 		return err
 	})
 	if err != nil {
 		return "", err
 	}
-	return string(line), nil
+	return <-lines, nil
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/creack/pty"
 	"golang.org/x/term"
@@ -82,7 +83,13 @@ func TestInterruptedSecretRestoresTheTerminal(t *testing.T) {
 	_, screen, before := openTerminal(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	gone := errors.New("interrupted")
-	cancel(gone)
+	go func() {
+		// The terminal hides what is typed from the read on.
+		for state, err := term.GetState(int(screen.Fd())); err != nil || *state == *before; state, err = term.GetState(int(screen.Fd())) {
+			time.Sleep(time.Millisecond) // another goroutine reads
+		}
+		cancel(gone)
+	}()
 	if _, err := Secret(ctx, screen, &bytes.Buffer{}, "Password: "); !errors.Is(err, gone) {
 		t.Errorf("%v", err)
 	}
