@@ -103,6 +103,9 @@ func (f *consoleFlags) serve(cmd *cobra.Command, g *globals, users string) error
 		return err
 	}
 	o.Log = log
+	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
+		return usagef("tls needs both cert and key")
+	}
 	gate, err := access.New(o)
 	if err != nil {
 		return usagef("%v", err)
