@@ -116,7 +116,12 @@ func (q *request) events() error {
 	return q.render("events", time.Now(), page)
 }
 
-type rejectedPage struct{ Rejected []task.Reject }
+type rejectedPage struct{ Rejected []rejectedEntry }
+
+type rejectedEntry struct {
+	task.Reject
+	Shown string // the entry, without what the hook of the options hides
+}
 
 func (q *request) rejected() error {
 	var page rejectedPage
@@ -124,7 +129,7 @@ func (q *request) rejected() error {
 		if err != nil {
 			return err
 		}
-		if page.Rejected = append(page.Rejected, r); len(page.Rejected) == 2*rows {
+		if page.Rejected = append(page.Rejected, rejectedEntry{r, q.hideEntry(&r)}); len(page.Rejected) == 2*rows {
 			break
 		}
 	}
