@@ -110,7 +110,9 @@ func (q *request) events() error {
 		return err
 	}
 	page := eventsPage{Events: events}
-	if len(events) >= 2*rows {
+	// A read returns fewer events than it was asked for if the entries have fewer than those read
+	// before. Only an empty page is the last one.
+	if len(events) > 0 {
 		page.Next = events[len(events)-1].Cursor
 	}
 	return q.render("events", time.Now(), page)

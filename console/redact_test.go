@@ -1,10 +1,13 @@
 package console
 
 import (
+	"fmt"
 	"html"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestRedactKeysMasksNestedValues(t *testing.T) {
@@ -98,5 +101,33 @@ func TestHooksGetACopy(t *testing.T) {
 	value := []byte("secret")
 	if got := q.hide("k", "payload", value); string(got) != "******" || string(value) != "secret" {
 		t.Errorf("shown as %s, the value is %s", got, value)
+	}
+}
+
+// A store that has read entries of many events reads too few of those with one. The page still
+// leads to the next one.
+func TestEventsContinueAfterEntriesOfManyEvents(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t, nil)
+	for i := range 3 * rows {
+		b.enqueue(task.Spec{ID: fmt.Sprint("one", i)})
+	}
+	var specs []task.Spec
+	for i := range 100 {
+		specs = append(specs, task.Spec{ID: fmt.Sprint("bulk", i)})
+	}
+	b.enqueue(specs...)
+	next := regexp.MustCompile(`rel="next" href="[^"]*?/(events\?[^"]*)"`)
+	page, seen := b.page("events"), 0
+	for pages := 0; ; pages++ {
+		seen += strings.Count(page, `">one`)
+		m := next.FindStringSubmatch(page)
+		if m == nil || pages > 500 {
+			break
+		}
+		page = b.page(html.UnescapeString(m[1]))
+	}
+	if seen != 3*rows {
+		t.Errorf("the pages have %d of the %d events", seen, 3*rows)
 	}
 }
