@@ -34,7 +34,7 @@ func RedactKeys(patterns ...string) (func(kind, key string, value []byte) []byte
 		return false
 	}
 	return func(_, key string, value []byte) []byte {
-		if key != "payload" && key != "result" {
+		if key != "payload" && key != "result" && key != "progress" && key != "shard_param" {
 			if secret(key) {
 				return []byte(masked)
 			}
@@ -135,11 +135,21 @@ func (q *request) hideEntry(r *task.Reject) string {
 	if r.Cut() {
 		return length
 	}
+	shown, ok := q.hideObject([]byte(r.Entry))
+	if !ok {
+		return length
+	}
+	return string(shown)
+}
+
+// hideObject returns what is shown of an entry, or of the task in an entry for a trigger. ok is
+// false if it is no JSON object.
+func (q *request) hideObject(text []byte) (shown []byte, ok bool) {
 	var out bytes.Buffer
-	in := json.NewDecoder(strings.NewReader(r.Entry))
+	in := json.NewDecoder(bytes.NewReader(text))
 	// A name may occur twice in an entry that was rejected, so that it is not decoded as a map.
 	if token, err := in.Token(); err != nil || token != json.Delim('{') {
-		return length
+		return nil, false
 	}
 	type field struct {
 		name  string
@@ -152,15 +162,15 @@ func (q *request) hideEntry(r *task.Reject) string {
 		f := field{}
 		f.name, _ = name.(string)
 		if err != nil || in.Decode(&f.value) != nil {
-			return length
+			return nil, false
 		}
 		if f.name == "kind" {
 			_ = json.Unmarshal(f.value, &kind) // a kind that is no text is none
 		}
 		fields = append(fields, f)
 	}
-	if _, err := in.Token(); err != nil || strings.TrimSpace(r.Entry[in.InputOffset():]) != "" {
-		return length
+	if _, err := in.Token(); err != nil || len(bytes.TrimSpace(text[in.InputOffset():])) > 0 {
+		return nil, false
 	}
 	out.WriteByte('{')
 	for i, f := range fields {
@@ -173,6 +183,21 @@ func (q *request) hideEntry(r *task.Reject) string {
 			value = q.hide(kind, "payload", value)
 		case "headers":
 			value = q.hideHeaders(kind, value)
+		case "shards": // a number or parameters
+			var params []string
+			if json.Unmarshal(value, &params) == nil {
+				for i := range params {
+					params[i] = string(q.hide(kind, "shard_param", []byte(params[i])))
+				}
+				value = encoded(params)
+			} else if bytes.ContainsAny(value[:1], `[{"`) {
+				value = encoded(masked)
+			}
+		case "task":
+			var ok bool
+			if value, ok = q.hideObject(value); !ok {
+				value = encoded(masked)
+			}
 		}
 		out.Write(encoded(f.name))
 		out.WriteByte(':')
@@ -182,7 +207,7 @@ func (q *request) hideEntry(r *task.Reject) string {
 		out.Write(value)
 	}
 	out.WriteByte('}')
-	return out.String()
+	return out.Bytes(), true
 }
 
 // hideHeaders returns what is shown of the headers of an entry. Only an object of strings is

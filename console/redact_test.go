@@ -33,6 +33,11 @@ func TestRedactKeysMasksNestedValues(t *testing.T) {
 			t.Errorf("%s is shown as %s, want %s", in, got, want)
 		}
 	}
+	for _, key := range []string{"result", "progress", "shard_param"} {
+		if got := string(hide("k", key, []byte(`{"password":1}`))); got != `{"password":"•••"}` {
+			t.Errorf("a %s is shown as %s", key, got)
+		}
+	}
 	deep := `{"password":"x1x"}`
 	for range deepest + 2 {
 		deep = string(encoded(map[string]string{"a": deep}))
@@ -70,7 +75,7 @@ func TestRejectedEntriesAreRedacted(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := newBrowser(t, func(o *Options) { o.Redact = hide })
-	b.reject(`{"kind":"k","bad":1,"payload":{"password":"x1x"},"headers":{"auth":"x1x","trace":"t"},"payload":{"a":2}}`,
+	b.reject(`{"kind":"k","shards":["{\"password\":\"x1x\"}"],"task":{"shards":7,"payload":{"password":"x1x"}}}`, `{"kind":"k","bad":1,"payload":{"password":"x1x"},"headers":{"auth":"x1x","trace":"t"},"payload":{"a":2}}`,
 		`{"kind":"k","bad":1,"payload":"text","headers":["x1x"]}`,
 		`{"kind":"k","payload":{"password":"x1x"}`,
 		`{"kind":"k","payload":{"password":"x1x"}} {}`,
@@ -78,7 +83,8 @@ func TestRejectedEntriesAreRedacted(t *testing.T) {
 		`{"kind":"k","bad":1,"payload":"`+strings.Repeat("x1x", 10_000)+`"}`)
 	want := []string{"(30033 bytes)", "(3 bytes)", "(44 bytes)", "(40 bytes)",
 		`{"kind":"k","bad":1,"payload":"text","headers":"•••"}`,
-		`{"kind":"k","bad":1,"payload":{"password":"•••"},"headers":{"auth":"•••","trace":"t"},"payload":{"a":2}}`}
+		`{"kind":"k","bad":1,"payload":{"password":"•••"},"headers":{"auth":"•••","trace":"t"},"payload":{"a":2}}`,
+		`{"kind":"k","shards":["{\"password\":\"•••\"}"],"task":{"shards":7,"payload":{"password":"•••"}}}`}
 	if got := b.entries(); strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got %s\nwant %s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
