@@ -110,13 +110,20 @@ func (q *request) events() error {
 		return err
 	}
 	page := eventsPage{Events: events}
-	if len(events) >= 2*rows {
+	// A read returns fewer events than it was asked for if the entries have fewer than those read
+	// before. Only an empty page is the last one.
+	if len(events) > 0 {
 		page.Next = events[len(events)-1].Cursor
 	}
 	return q.render("events", time.Now(), page)
 }
 
-type rejectedPage struct{ Rejected []task.Reject }
+type rejectedPage struct{ Rejected []rejectedEntry }
+
+type rejectedEntry struct {
+	task.Reject
+	Shown string // the entry, without what the hook of the options hides
+}
 
 func (q *request) rejected() error {
 	var page rejectedPage
@@ -124,7 +131,7 @@ func (q *request) rejected() error {
 		if err != nil {
 			return err
 		}
-		if page.Rejected = append(page.Rejected, r); len(page.Rejected) == 2*rows {
+		if page.Rejected = append(page.Rejected, rejectedEntry{r, q.hideEntry(&r)}); len(page.Rejected) == 2*rows {
 			break
 		}
 	}

@@ -14,13 +14,17 @@ import (
 // maxAudit is how many entries the audit stream keeps about, and also that of the refusals.
 const maxAudit = 10_000
 
-// Audit appends an entry to the audit stream and returns its ID. refused entries have a stream
-// of their own, so that they cannot push actions out.
+// maxAuditText bounds each text of an entry, in bytes.
+const maxAuditText = 1024
+
+// Audit appends an entry to the audit stream and returns its ID. Texts of more than 1 KiB are
+// cut at a rune and end with "…". refused entries have a stream of their own, so that they
+// cannot push actions out.
 func (s *Store) Audit(ctx context.Context, e task.AuditEntry, refused bool) (id string, err error) {
 	var values []any
 	add := func(name, value string) {
 		if value != "" && value != "0" {
-			values = append(values, name, value)
+			values = append(values, name, task.CutHead(value, maxAuditText))
 		}
 	}
 	add("user", e.User)

@@ -2,7 +2,9 @@ package redisstore_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/redis/go-redis/v9"
 
@@ -64,6 +66,34 @@ func TestAuditKeepsTheNewestEntries(t *testing.T) {
 		}
 		if n := rdb.XLen(t.Context(), s.prefix+"audit").Val(); n < 10_000 || n > 10_200 {
 			t.Errorf("%d entries", n)
+		}
+	})
+}
+
+// Callers choose the texts of an entry, so none of them is longer than 1 KiB.
+func TestAuditCutsLongTexts(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		s := newSite(t, rdb)
+		long := strings.Repeat("é", 5000)
+		if _, err := s.store.Audit(t.Context(), task.AuditEntry{User: long, Method: long, Action: long, Target: "a" + long, Reason: long, Of: long, Error: long}, true); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.store.AuditLog(t.Context(), "", 1, true)
+		if err != nil || len(got) != 1 {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		e := got[0]
+		for i, text := range []string{e.User, e.Method, e.Action, e.Target, e.Reason, e.Of, e.Error} {
+			if n := len(text); n < 1020 || n > 1024 || !utf8.ValidString(text) || !strings.HasSuffix(text, "é…") {
+				t.Errorf("text %d has %d bytes and ends with %q", i, n, text[max(n-8, 0):])
+			}
+		}
+		exact := strings.Repeat("x", 1024)
+		if _, err := s.store.Audit(t.Context(), task.AuditEntry{User: exact}, true); err != nil {
+			t.Fatal(err)
+		}
+		if got, err = s.store.AuditLog(t.Context(), "", 1, true); err != nil || got[0].User != exact {
+			t.Errorf("a text of 1 KiB was changed: %d bytes, %v", len(got[0].User), err)
 		}
 	})
 }

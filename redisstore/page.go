@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,8 +44,7 @@ func parsePosition(text string) (p position, err error) {
 type indexEntry struct{ member, score, id string }
 
 // Page reads a page of tasks. Its cost is bounded by the budget of the query, whatever the
-// number of tasks. A task that is there from the first to the last page is on exactly one of
-// them, unless its position changes.
+// number of tasks. See task.Page for the order, and for tasks that change between two pages.
 func (s *Store) Page(ctx context.Context, q task.PageQuery) (task.Page, error) {
 	page, err := s.page(ctx, q)
 	if err != nil {
@@ -75,7 +75,7 @@ func (s *Store) page(ctx context.Context, q task.PageQuery) (page task.Page, err
 		}
 		indexes = indexes[i:]
 	}
-	for _, index := range indexes {
+	for i, index := range indexes {
 		if name := strings.TrimPrefix(index, s.prefix); at.Index != name {
 			at = position{Index: name}
 		}
@@ -92,13 +92,17 @@ func (s *Store) page(ctx context.Context, q task.PageQuery) (page task.Page, err
 			if n > 0 {
 				at.Member, at.Score = entries[n-1].member, entries[n-1].score
 			}
-			if n < len(entries) || !last && page.Read >= budget {
+			if n < len(entries) || !last && (page.Read >= budget || n == 0) {
 				page.Next = at.String()
 				return page, nil
 			}
 			if last {
 				break
 			}
+		}
+		if page.Read >= budget && i+1 < len(indexes) {
+			page.Next = position{Index: strings.TrimPrefix(indexes[i+1], s.prefix)}.String()
+			return page, nil
 		}
 	}
 	return page, nil
@@ -157,7 +161,7 @@ func (s *Store) pageIndexes(ctx context.Context, q task.PageQuery) ([]string, er
 }
 
 // entriesAfter reads the next entries of an index, at most selectPage. last reports whether
-// there are no more.
+// there are no more. Without entries it is false if the index changed too much meanwhile.
 func (s *Store) entriesAfter(ctx context.Context, index string, q task.PageQuery, at position) (entries []indexEntry, last bool, err error) {
 	err = s.commands(ctx, func(rdb redis.UniversalClient) error {
 		entries = nil
@@ -175,63 +179,124 @@ func (s *Store) entriesAfter(ctx context.Context, index string, q task.PageQuery
 		}
 		var zs []redis.Z
 		var err error
-		zs, last, err = s.scoresAfter(ctx, rdb, index, q, at)
+		zs, last, err = scoresAfter(ctx, rdb, index, q, at)
 		for _, z := range zs {
 			id, _ := z.Member.(string)
-			entries = append(entries, indexEntry{member: id, id: id, score: strconv.FormatFloat(z.Score, 'f', -1, 64)})
+			entries = append(entries, indexEntry{member: id, id: id, score: score(z.Score)})
 		}
 		return err
 	})
 	return entries, last, err
 }
 
-// scoresAfter reads the next members of an index by score: by the rank of the last member if
-// that is still there, else by its score.
-func (s *Store) scoresAfter(ctx context.Context, rdb redis.UniversalClient, index string, q task.PageQuery, at position) (page []redis.Z, last bool, err error) {
-	descending := q.State.Terminal()
-	by := redis.ZRangeArgs{Key: index, Start: 0, Stop: selectPage - 1, Rev: descending}
-	if q.Hold {
-		by.Start, by.Stop, by.ByScore, by.Count = strconv.Itoa(holdMS), "+inf", true, selectPage
-	}
-	if at.Member != "" {
-		rank, err := rankOf(ctx, rdb, index, at.Member, descending)
-		if errors.Is(err, redis.Nil) {
-			return scoresFrom(ctx, rdb, index, descending, at)
-		}
-		if err != nil {
-			return nil, false, err
-		}
-		by = redis.ZRangeArgs{Key: index, Start: rank + 1, Stop: rank + selectPage, Rev: descending}
-	}
-	page, err = rdb.ZRangeArgsWithScores(ctx, by).Result()
-	return page, len(page) < selectPage, err
+// rangeStart is where a read of an index by score begins. Members with the same score are in
+// the order of their bytes.
+type rangeStart struct {
+	index      string
+	member     string
+	score      float64
+	descending bool
 }
 
-// scoresFrom reads the members that come after a position whose member has gone. Members with
-// the same score are in the order of their bytes.
-func scoresFrom(ctx context.Context, rdb redis.UniversalClient, index string, descending bool, at position) (page []redis.Z, last bool, err error) {
-	by := redis.ZRangeArgs{Key: index, Start: at.Score, Stop: "+inf", ByScore: true, Count: selectPage, Rev: descending}
-	if descending {
+// before reports whether a member comes after the start.
+func (r rangeStart) before(z redis.Z) bool {
+	id, _ := z.Member.(string)
+	order := cmp.Or(cmp.Compare(z.Score, r.score), cmp.Compare(id, r.member))
+	if r.descending {
+		order = -order
+	}
+	return order > 0
+}
+
+// scoresAfter reads the next members of an index by score. The member of the position may have
+// gone, or have another score by now.
+func scoresAfter(ctx context.Context, rdb redis.UniversalClient, index string, q task.PageQuery, at position) (page []redis.Z, last bool, err error) {
+	r := rangeStart{index: index, member: at.Member, descending: q.State.Terminal()}
+	by := redis.ZRangeArgs{Key: index, Start: "-inf", Stop: "+inf", ByScore: true, Count: selectPage + 1, Rev: r.descending}
+	switch {
+	case at.Member != "":
+		if r.score, err = strconv.ParseFloat(at.Score, 64); err != nil || math.IsNaN(r.score) {
+			return nil, false, &task.FieldError{Field: "after", Msg: "is no position of a page"}
+		}
+		by.Start = score(r.score)
+	case q.Hold:
+		by.Start = score(holdMS)
+	case r.descending:
+		by.Start = "+inf"
+	}
+	if r.descending {
 		by.Stop = "-inf"
 	}
-	for {
-		page, err = rdb.ZRangeArgsWithScores(ctx, by).Result()
-		n := len(page)
-		page = slices.DeleteFunc(page, func(z redis.Z) bool {
-			id, _ := z.Member.(string)
-			same := strconv.FormatFloat(z.Score, 'f', -1, 64) == at.Score
-			return same && (descending && id >= at.Member || !descending && id <= at.Member)
-		})
-		if last = n < selectPage; err != nil || len(page) > 0 || last {
-			return page, last, err
-		}
-		by.Offset += selectPage
+	page, err = rdb.ZRangeArgsWithScores(ctx, by).Result()
+	last = len(page) <= selectPage
+	if at.Member != "" {
+		page = slices.DeleteFunc(page, func(z redis.Z) bool { return !r.before(z) })
 	}
+	if err == nil && len(page) == 0 && !last {
+		return r.byRank(ctx, rdb)
+	}
+	return page[:min(len(page), selectPage)], last, err
 }
 
-func rankOf(ctx context.Context, rdb redis.UniversalClient, key, member string, descending bool) (int64, error) {
-	if descending {
-		return rdb.ZRevRank(ctx, key, member).Result()
+// byRank reads the next members if more than a page of members with the same score come before
+// the start. Redis would have to skip these to read by score. Ranks may change before the
+// members are read, so the members around the rank are read. If the start is not among them,
+// the page is empty and last is false.
+func (r rangeStart) byRank(ctx context.Context, rdb redis.UniversalClient) (page []redis.Z, last bool, err error) {
+	rank, err := r.rank(ctx, rdb)
+	if err != nil {
+		return nil, false, err
 	}
-	return rdb.ZRank(ctx, key, member).Result()
+	from := max(rank-selectPage/2, 0)
+	to := rank + selectPage
+	page, err = rdb.ZRangeArgsWithScores(ctx, redis.ZRangeArgs{Key: r.index, Start: from, Stop: to - 1, Rev: r.descending}).Result()
+	if err != nil || from > 0 && (len(page) == 0 || r.before(page[0])) {
+		return nil, false, err
+	}
+	last = from+int64(len(page)) < to
+	page = slices.DeleteFunc(page, func(z redis.Z) bool { return !r.before(z) })
+	if len(page) > selectPage {
+		page, last = page[:selectPage], false
+	}
+	return page, last, nil
 }
+
+// rank returns how many members are not after the start, up to selectPage/4 too few. Without the
+// member it searches among those with the same score.
+func (r rangeStart) rank(ctx context.Context, rdb redis.UniversalClient) (int64, error) {
+	text := score(r.score)
+	calls := rdb.Pipeline()
+	now, all, same := calls.ZScore(ctx, r.index, r.member), calls.ZCard(ctx, r.index), calls.ZCount(ctx, r.index, text, text)
+	rank, rest := calls.ZRank, [2]string{text, "+inf"}
+	if r.descending {
+		rank, rest = calls.ZRevRank, [2]string{"-inf", text}
+	}
+	before, from := rank(ctx, r.index, r.member), calls.ZCount(ctx, r.index, rest[0], rest[1])
+	cmds, _ := calls.Exec(ctx)
+	for _, c := range cmds {
+		if err := c.Err(); err != nil && !errors.Is(err, redis.Nil) {
+			return 0, err
+		}
+	}
+	if before.Err() == nil && now.Err() == nil && now.Val() == r.score {
+		return before.Val() + 1, nil
+	}
+	low := all.Val() - from.Val()
+	high := low + same.Val()
+	for high-low > selectPage/4 {
+		middle := low + (high-low)/2
+		z, err := rdb.ZRangeArgsWithScores(ctx, redis.ZRangeArgs{Key: r.index, Start: middle, Stop: middle, Rev: r.descending}).Result()
+		if err != nil {
+			return 0, err
+		}
+		if len(z) == 0 || r.before(z[0]) {
+			high = middle
+		} else {
+			low = middle + 1
+		}
+	}
+	return low, nil
+}
+
+// score writes a score as Redis reads it.
+func score(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }

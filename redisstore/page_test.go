@@ -1,7 +1,11 @@
 package redisstore_test
 
 import (
+	"context"
+	"encoding/base64"
+	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -135,6 +139,141 @@ func TestPageReadsNoMoreThanItsBudget(t *testing.T) {
 		q.After = "x"
 		if _, err := s.store.Page(t.Context(), q); err == nil {
 			t.Error("a position that is none was accepted")
+		}
+	})
+}
+
+// The budget is that of all indexes together.
+func TestPageReadsNoMoreThanItsBudgetFromManyQueues(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		s := newSite(t, rdb)
+		const queues, each = 12, 100
+		for i := range queues {
+			var specs []task.Spec
+			for j := range each {
+				specs = append(specs, task.Spec{ID: fmt.Sprint(i, "-", j), Queue: fmt.Sprintf("q%02d", i)})
+			}
+			s.enqueue(t, specs...)
+		}
+		q := task.PageQuery{State: task.Waiting, Match: func(t *task.Task) bool { return t.ID == "11-99" }, Budget: 250}
+		page, err := s.store.Page(t.Context(), q)
+		if err != nil || len(page.Tasks) != 0 || page.Read != 300 || page.Next == "" {
+			t.Fatalf("%+v, %v", page, err)
+		}
+		if ids, pages := allPages(t, s, q, nil); !slices.Equal(ids, []string{"11-99"}) || pages != queues/3 {
+			t.Errorf("%v on %d pages", ids, pages)
+		}
+		q.Match = nil
+		if ids, _ := allPages(t, s, q, nil); len(ids) != queues*each {
+			t.Errorf("%d ids, want %d", len(ids), queues*each)
+		}
+	})
+}
+
+// The last task of a page gets a score for which it is on the first page, as a task that was
+// retried and has ended again. The other tasks are on one page each.
+func TestPagesContinueAfterATaskThatHasMoved(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		s := newSite(t, rdb)
+		var want []string
+		for i := range 30 {
+			want = append(want, fmt.Sprintf("s%02d", i))
+			s.enqueue(t, task.Spec{ID: want[i]})
+			if _, err := s.store.Stop(t.Context(), "", want[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		q := task.PageQuery{State: task.Stopped, Limit: 7}
+		var last string
+		var ids []string
+		for moved := 0; ; moved++ {
+			page, err := s.store.Page(t.Context(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, at := range page.Tasks {
+				last = at.ID
+				ids = append(ids, last)
+			}
+			if q.After = page.Next; q.After == "" || len(ids) > len(want) {
+				break
+			}
+			if err := rdb.ZIncrBy(t.Context(), s.prefix+"ended:stopped", float64(60_000*(moved+1)), last).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if slices.Sort(ids); !slices.Equal(ids, want) {
+			t.Errorf("got %v, want each task once", ids)
+		}
+	})
+}
+
+// commandCount counts the commands of a client.
+type commandCount struct {
+	offsets
+	n int
+}
+
+func (c *commandCount) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	next = c.offsets.ProcessHook(next)
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		c.n++
+		return next(ctx, cmd)
+	}
+}
+
+func (c *commandCount) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		c.n += len(cmds)
+		return next(ctx, cmds)
+	}
+}
+
+// All tasks have one score, as tasks that are kept without end. A position whose member is not
+// there, which a caller may have made up, costs no walk over those before it.
+func TestPageFindsAPositionAmongManyTasksWithOneScore(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		s := newSite(t, rdb)
+		const n = 6000
+		for from := 0; from < n; from += 1000 {
+			var members []redis.Z
+			for i := range 1000 {
+				members = append(members, redis.Z{Score: math.Inf(1), Member: fmt.Sprintf("m%05d", from+i)})
+			}
+			if err := rdb.ZAdd(t.Context(), s.prefix+"ended:succeeded", members...).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ask := func(member, score string, budget int) (task.Page, error) {
+			after := base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"i":"ended:succeeded","m":%q,"s":%q}`, member, score))
+			return s.store.Page(t.Context(), task.PageQuery{State: task.Succeeded, After: after, Budget: budget})
+		}
+		if _, err := ask("m00000", "+Inf", 1); err != nil { // opens the connection
+			t.Fatal(err)
+		}
+		var sent commandCount
+		rdb.AddHook(&sent)
+		for _, c := range []struct {
+			member string
+			read   int
+		}{{"a", 0}, {"m00100x", 101}, {"m00100", 100}, {"m03000x", 3001}, {"m05999", 5999}, {"m059990", n}, {"z", n}} {
+			sent.n, sent.most = 0, 0
+			page, err := ask(c.member, "+Inf", 1)
+			if want := min(c.read, 500); err != nil || page.Read > want || page.Read < want/2 || (page.Next == "") != (page.Read == c.read) {
+				t.Errorf("after %s: %+v, %v; want %d", c.member, page, err, want)
+			}
+			if sent.n > 30 || sent.most > 0 {
+				t.Errorf("after %s: %d commands, up to %d entries are skipped", c.member, sent.n, sent.most)
+			}
+			if page, err = ask(c.member, "+Inf", 2*n); err != nil || page.Read != c.read || page.Next != "" {
+				t.Errorf("all after %s: %+v, %v", c.member, page, err)
+			}
+		}
+		for _, score := range []string{"", "x", "NaN"} {
+			var field *task.FieldError
+			if _, err := ask("m1", score, 1); !errors.As(err, &field) {
+				t.Errorf("score %q: %v", score, err)
+			}
 		}
 	})
 }
