@@ -34,10 +34,9 @@ func (p *Pool) Tasks(ctx context.Context, f Filter) iter.Seq2[*task.Task, error]
 }
 
 // Page reads a page of the scheduled, the waiting or the ended tasks of a state. Its cost does
-// not depend on how many tasks there are: at most q.Budget tasks are compared, so a page may
-// have fewer tasks than q.Limit and still a Next. A task that is there from the first to the
-// last page is on exactly one of them, unless its position changes. Another state, an invalid name
-// and a q.After that is no Next of a page are FieldErrors.
+// not depend on how many tasks there are: about q.Budget tasks are compared at most, so a page may
+// have fewer tasks than q.Limit and still a Next. See task.Page for what holds while tasks change.
+// Another state, an invalid name and a q.After that is no Next of a page are FieldErrors.
 func (p *Pool) Page(ctx context.Context, q task.PageQuery) (task.Page, error) {
 	f := Filter{Kinds: q.Kinds, Queues: q.Queues, Groups: q.Groups, Labels: q.Labels, States: []State{q.State}}
 	if err := checkFilter(f, task.States()); err != nil {
