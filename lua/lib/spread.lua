@@ -50,8 +50,8 @@ local function advance(p)
   return n, at
 end
 
--- stop_some stops children of a parent that has ended, p; nil if it is gone. It returns how many, and the time of the next
--- step, nil for none.
+-- stop_some stops children of a parent that has ended, p; nil if it is gone. Another task may have its id. It returns how
+-- many, and the time of the next step, nil for none.
 local function stop_some(id, p)
   local n, key = 0, Parents.pending(id)
   local some = Record.soft('SPOP', key, STOPS)
@@ -59,7 +59,7 @@ local function stop_some(id, p)
   for _, index in ipairs(some) do
     local m = Task.load(id .. '/' .. index)
     if m and m.shard then Stopping.request(m.id, Shards.OVER) end
-    if p then Shards.note(p, tonumber(index), 'stopped', 'stopped') end
+    if p and p.shards then Shards.note(p, tonumber(index), 'stopped', 'stopped') end
     n = n + 1
   end
   return n, call('EXISTS', key) == 1 and NOW_TEXT or nil

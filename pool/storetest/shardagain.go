@@ -9,6 +9,7 @@ import (
 var shardAgainRules = []rule{
 	{"ParentThatIsNotKeptEndsOnce", parentNotKeptEndsOnce},
 	{"ParentStoppedWithItsChildEndsOnce", parentStoppedWithItsChild},
+	{"NewParentInheritsNothingOfItsID", newParentInheritsNothing},
 }
 
 // wantOneEnd checks that a task has ended once, in this state.
@@ -50,4 +51,28 @@ func parentStoppedWithItsChild(fx *fixture) {
 	}
 	fx.checkTotals()
 	fx.checkInspection()
+}
+
+// No replica has stopped the children of the first parent when a plain task gets its id.
+func newParentInheritsNothing(fx *fixture) {
+	fx.parent(task.Spec{ID: "p", Kind: "k", Shards: 3})
+	fx.stop("p")
+	fx.remove("p")
+	fx.enqueue(task.Spec{ID: "p", Kind: "k", Queue: "other", Retain: new(time.Duration)})
+	fx.spread()
+	for _, index := range []string{"0", "1", "2"} {
+		fx.wantEnd("p/"+index, task.Stopped, task.CodeStopped)
+	}
+	got := fx.claim("other", 1)
+	fx.wantIDs(got, "p")
+	fx.accept(succeed(got[0]))
+	fx.wantNoTrace("p")
+	fx.parent(task.Spec{ID: "p", Kind: "k", Shards: 3})
+	fx.wantCounts("p", task.ShardCounts{Pending: 3})
+	for _, c := range fx.children(3) {
+		fx.accept(succeed(c))
+	}
+	if p := fx.find("p"); p != nil {
+		fx.Errorf("the parent is %s: %s", p.State, p.Error)
+	}
 }
