@@ -98,6 +98,8 @@ func changePages(ids []string, n int, change func(page []string) (any, error)) (
 				c.Done = true
 			case -1:
 				c.Err = task.ErrUniqueTaken
+			case -2:
+				c.Err = task.ErrShardsLive
 			}
 			changes = append(changes, c)
 		}

@@ -51,6 +51,6 @@ type Change struct {
 	// State is the task's state afterwards; "" if there is no such task.
 	State State
 	// Err is set if the request was refused although the state allows it:
-	// ErrUniqueTaken.
+	// ErrUniqueTaken or ErrShardsLive.
 	Err error
 }

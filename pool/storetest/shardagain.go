@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"time"
 
 	"github.com/ltsworker/ltsworker/task"
@@ -10,6 +11,8 @@ var shardAgainRules = []rule{
 	{"ParentThatIsNotKeptEndsOnce", parentNotKeptEndsOnce},
 	{"ParentStoppedWithItsChildEndsOnce", parentStoppedWithItsChild},
 	{"NewParentInheritsNothingOfItsID", newParentInheritsNothing},
+	{"RetryOfAParentIsRefusedUntilItsShardsAreStopped", retryRefusedUntilStopped},
+	{"RetryOfABroadcastIsRefusedUntilItsShardsAreStopped", broadcastRetryRefused},
 }
 
 // wantOneEnd checks that a task has ended once, in this state.
@@ -75,4 +78,56 @@ func newParentInheritsNothing(fx *fixture) {
 	if p := fx.find("p"); p != nil {
 		fx.Errorf("the parent is %s: %s", p.State, p.Error)
 	}
+}
+
+// wantRefused checks that a retry of p is refused while replicas stop its children, and that it
+// is not afterwards.
+func (fx *fixture) wantRefused(e task.Edit) {
+	fx.Helper()
+	before := fx.get("p")
+	cs, err := fx.Store.Retry(fx.ctx, e, "p")
+	fx.noError(err)
+	if c := cs[0]; c.Done || c.State != task.Failed || !errors.Is(c.Err, task.ErrShardsLive) {
+		fx.Errorf("retry: %+v", c)
+	}
+	if after := fx.get("p"); after.Version != before.Version || after.Counts != before.Counts || string(after.Payload) != string(before.Payload) {
+		fx.Errorf("the parent was %+v, is %+v", before, after)
+	}
+	fx.spread()
+	cs, err = fx.Store.Retry(fx.ctx, e, "p")
+	fx.noError(err)
+	if c := cs[0]; !c.Done || c.State != task.Running || c.Err != nil {
+		fx.Errorf("second retry: %+v", c)
+	}
+	fx.spread()
+}
+
+func retryRefusedUntilStopped(fx *fixture) {
+	fx.parent(task.Spec{ID: "p", Kind: "k", Shards: 3, FailFast: true, Payload: []byte("old")})
+	fx.accept(final(fx.children(1)[0]))
+	fx.wantRefused(task.Edit{Payload: []byte("new")})
+	for _, c := range fx.children(3) {
+		if string(c.Payload) != "new" {
+			fx.Errorf("%s has the payload %s", c.ID, c.Payload)
+		}
+		fx.accept(succeed(c))
+	}
+	fx.checkTotals()
+	fx.checkInspection()
+}
+
+func broadcastRetryRefused(fx *fixture) {
+	fx.labelled("b")
+	fx.labelled("c")
+	fx.broadcast("p", task.Spec{FailFast: true, Retain: new(time.Hour)})
+	fx.accept(final(fx.take("c", 1)[0]))
+	fx.labelled("a")
+	fx.wantRefused(task.Edit{AllShards: true})
+	for replica, id := range map[string]string{"a": "p/0", "b": "p/1", "c": "p/2"} {
+		if got := fx.runs(replica); got != id {
+			fx.Errorf("%s got %q, want %s", replica, got, id)
+		}
+	}
+	fx.wantEnd("p", task.Succeeded, task.CodeOK)
+	fx.checkInspection()
 }
