@@ -100,6 +100,8 @@ func changePages(ids []string, n int, change func(page []string) (any, error)) (
 				c.Err = task.ErrUniqueTaken
 			case -2:
 				c.Err = task.ErrShardsLive
+			case -3:
+				c.Err = &task.FieldError{Field: "payload", Msg: "is over 64 MiB with a copy for each shard: store it elsewhere and pass a reference"}
 			}
 			changes = append(changes, c)
 		}

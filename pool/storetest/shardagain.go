@@ -12,6 +12,7 @@ var shardAgainRules = []rule{
 	{"ParentStoppedWithItsChildEndsOnce", parentStoppedWithItsChild},
 	{"NewParentInheritsNothingOfItsID", newParentInheritsNothing},
 	{"RetryOfAParentIsRefusedUntilItsShardsAreStopped", retryRefusedUntilStopped},
+	{"NewPayloadHasTheBoundOfShards", newPayloadIsBounded},
 	{"RetryOfABroadcastIsRefusedUntilItsShardsAreStopped", broadcastRetryRefused},
 }
 
@@ -130,4 +131,32 @@ func broadcastRetryRefused(fx *fixture) {
 	}
 	fx.wantEnd("p", task.Succeeded, task.CodeOK)
 	fx.checkInspection()
+}
+
+func newPayloadIsBounded(fx *fixture) {
+	const shards = 100
+	fx.parent(task.Spec{ID: "p", Kind: "k", Shards: shards, Retain: new(time.Hour)})
+	fx.stop("p")
+	fx.spread()
+	fx.enqueueAll(task.Spec{ID: "later", Kind: "k", Shards: shards, Hold: true}, task.Spec{ID: "plain", Kind: "k", Hold: true})
+	large := task.Edit{Payload: make([]byte, task.MaxShardBytes/shards+1)}
+	retried, err := fx.Store.Retry(fx.ctx, large, "p")
+	fx.noError(err)
+	changed := fx.change(large, "later", "plain")
+	for _, c := range []task.Change{retried[0], changed[0]} {
+		var wrong *task.FieldError
+		if c.Done || !errors.As(c.Err, &wrong) || wrong.Field != "payload" {
+			fx.Errorf("change: %+v", c)
+		}
+		if t := fx.get(c.ID); t.State != c.State || len(t.Payload) > 0 {
+			fx.Errorf("%s is %s with %d bytes", t.ID, t.State, len(t.Payload))
+		}
+	}
+	if !changed[1].Done {
+		fx.Errorf("change of a plain task: %+v", changed[1])
+	}
+	large.Payload = large.Payload[1:]
+	if c := fx.change(large, "later")[0]; !c.Done {
+		fx.Errorf("change: %+v", c)
+	}
 }
