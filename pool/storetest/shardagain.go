@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/task"
+	"github.com/ltsworker/ltsworker/trigger"
 )
 
 var shardAgainRules = []rule{
@@ -13,6 +14,7 @@ var shardAgainRules = []rule{
 	{"NewParentInheritsNothingOfItsID", newParentInheritsNothing},
 	{"RetryOfAParentIsRefusedUntilItsShardsAreStopped", retryRefusedUntilStopped},
 	{"NewPayloadHasTheBoundOfShards", newPayloadIsBounded},
+	{"TriggeredBroadcastWithoutReplicasFails", triggeredBroadcastFails},
 	{"RetryOfABroadcastIsRefusedUntilItsShardsAreStopped", broadcastRetryRefused},
 }
 
@@ -159,4 +161,27 @@ func newPayloadIsBounded(fx *fixture) {
 	if c := fx.change(large, "later")[0]; !c.Done {
 		fx.Errorf("change: %+v", c)
 	}
+}
+
+// No replica is there to spread it.
+func triggeredBroadcastFails(fx *fixture) {
+	for _, overlap := range []trigger.Overlap{trigger.OverlapAllow, trigger.OverlapSkip} {
+		def := trigger.Definition{Name: "t-" + string(overlap), Every: time.Hour, Overlap: overlap,
+			Task: task.Spec{Kind: "k", Queue: "q", Broadcast: true, Retain: new(time.Hour)}}
+		fx.setTrigger(def, fx.past())
+		fx.wantFired("enqueued")
+	}
+	if got := fx.list(task.Filter{States: []task.State{task.Running}}); len(got) > 0 {
+		fx.Errorf("%v run", got)
+	}
+	failed := fx.list(task.Filter{States: []task.State{task.Failed}})
+	if len(failed) != 2 {
+		fx.Fatalf("%v have failed, want two", failed)
+	}
+	for _, id := range failed {
+		fx.wantEnd(id, task.Failed, task.CodeNoHandler)
+		fx.wantOneEnd(id, task.Failed)
+	}
+	fx.checkTotals()
+	fx.checkInspection()
 }
