@@ -87,6 +87,21 @@ var shardDamageCases = []damageCase{
 			w.t.Errorf("the broadcasts have not ended: %+v, %+v, %v", got[0], got[1], err)
 		}
 	}},
+	{"ExtrasOfAChildOfAnEndedParentOfAnotherType", func(w *wreck) {
+		w.parent()
+		w.do("SET", "more:p/0", "x")
+		_, err := w.store.Stop(w.t.Context(), "why", "p")
+		w.must(err)
+		next, err := w.store.Spread(w.t.Context())
+		w.must(err)
+		if next == 0 {
+			w.t.Error("nothing stops p/0 any more")
+		}
+	}, "wrong_type", func(w *wreck) {
+		if got := w.claim(9, "q2"); len(got) > 0 {
+			w.t.Errorf("claimed %v of a parent that has ended", got)
+		}
+	}},
 	{"EndOfAChildNotNoted", func(w *wreck) {
 		w.enqueue(task.Spec{ID: "p", Queue: "q2", Shards: 2, Retain: new(time.Hour)})
 		w.spread()

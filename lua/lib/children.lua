@@ -1,4 +1,4 @@
--- uses: aging base broadcast gather make parents queue record request revive settings shards task words
+-- uses: aging base broadcast gather make parents queue record request revive settings shards stopping task words
 -- The children of a running parent.
 
 -- template returns what the children of a parent have in common: the group of Make, the header of their records from the
@@ -64,12 +64,16 @@ local function meet(p, g, index, id, exports)
     call('ZREM', P .. 'ended:' .. m.state, id)
     if m.created >= p.created then
       call('SADD', Parents.pending(p.id), index)
-      return put_back(p, g, m, tail_of(g, index), exports)
+      return put_back(p, g, m, tail_of(g, index), exports and m.member == member_of(g, index))
     end
     call('DEL', Record.key(id), Record.extras_key(id), P .. 'history:' .. id)
     return 'make'
   end
-  if Request.of(m) or m.member ~= member_of(g, index) then return 'wait' end
+  if Request.of(m) then return 'wait' end
+  if m.member ~= member_of(g, index) then
+    Stopping.request(id, Shards.OVER)
+    return 'wait'
+  end
   if m.created < p.created then return refuse(p, index, 'its id is that of a task of an earlier parent') end
   call('SADD', Parents.pending(p.id), index)
 end
