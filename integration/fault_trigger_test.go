@@ -74,6 +74,7 @@ func init() {
 				{Name: "unique", Every: time.Hour, Task: task.Spec{Unique: "u"}},
 				{Name: "stop", Every: time.Hour, Overlap: trigger.OverlapStop, Task: task.Spec{Group: "g", Deadline: time.Hour}},
 				{Name: "delay", After: time.Hour},
+				{Name: "all", Every: time.Hour, Task: task.Spec{Broadcast: true, Labels: []string{"x"}}}, // it ends at once
 			} {
 				def.Task.Kind = "k"
 				v.setTrigger(def, past)
@@ -81,7 +82,7 @@ func init() {
 		},
 		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
 			var firings []task.TriggerFiring
-			for _, name := range []string{"plain", "many", "unique", "stop", "delay"} {
+			for _, name := range []string{"plain", "many", "unique", "stop", "delay", "all"} {
 				read, now, err := st.Triggers(ctx, name)
 				if err != nil {
 					return "", err

@@ -2,8 +2,8 @@
 --
 -- KEYS  prefix, meta
 -- ARGV  sequence, call, new priority or '', 1 if a payload replaces that of the tasks, this payload, ids
--- Returns per task its state ('' if there is none) and 1 if it has these values now; or an error if a task is damaged, after
---       the change of the others; or the error STALE.
+-- Returns per task its state ('' if there is none) and 1 if it has these values now, -3 if the payload is too large for a
+--       parent; or an error if a task is damaged, after the change of the others; or the error STALE.
 -- Keeps: a running or ended task does not change. A task with a new priority takes a position behind those that have it. In
 -- a queue with aging it keeps the time from which it has waited. A task that has this priority already keeps its position.
 -- State and version stay, so there is no event. A call that is repeated after its reply was lost does nothing and gets the
@@ -14,6 +14,7 @@ if first then return first end
 if ARGV[4] ~= '1' then run_when_full() end -- a payload needs memory
 local reply = Changes.each(ARGV, 6, function(m)
   if m.state ~= 'waiting' and m.state ~= 'scheduled' then return 0 end
+  if Edit.too_large(m) then return -3 end
   Edit.rewrite(m)
   local before, priority = Edit.priorities(m)
   if priority == before then return 1 end

@@ -15,7 +15,7 @@
 -- Keeps: a planned time makes one task, whichever replicas handle it, because the step that makes the task also stores the
 -- next planned time. A firing before its trigger is due has no effect; with most = 0 other replicas get the trigger at once.
 -- The caller has computed the firings from the definition with this version.
--- uses: base admit firings make record removal stopping triggers types
+-- uses: base admit finish firings make record removal stopping triggers types
 -- hot: totals event trim record scores settings queues admit make removal types triggers firings wake
 local most, ahead, reserve = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 
@@ -58,6 +58,7 @@ for i = 1, 2 * count, 2 do
   end
 end
 if Firings.stops then Stopping.close() end
+if freed.empty then Finish.empty() end
 Make.close()
 Removal.write()
 if most == 0 then Triggers.signal() else Triggers.write() end

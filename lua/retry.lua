@@ -4,23 +4,27 @@
 -- ARGV  sequence, call, new priority or '', 1 if a payload replaces that of the tasks (rerun: none does, and the handler
 --       has to run again although the result is staged; else 0), this payload, 1 if all shards of a parent run again and
 --       not only those that have not succeeded, ids
--- Returns per task its state afterwards ('' if there is none) and 1 if it was put back, -1 if its unique key is taken; or an
+-- Returns per task its state afterwards ('' if there is none) and 1 if it was put back, -1 if its unique key is taken, -2 if
+--       it is a parent with children that still have to be stopped, -3 if the payload is too large for a parent; or an
 --       error if a task is damaged, after the change of the others; or the error STALE.
 -- Keeps: a parent runs at once, and its shards are put back step by step: all of them if it has succeeded. A task with a
 -- staged result is exported again, unless it gets a payload or has to rerun. The counters start at 0. TTL and deadline no
 -- longer apply. At most one live task holds a unique key. A call that is repeated after its reply was lost does nothing and
 -- gets the first reply.
--- uses: aging base admit changes edit finish record revive trim
+-- uses: aging base admit changes edit finish parents record revive trim
 local first = Changes.repeated()
 if first then return first end
 if ARGV[4] ~= '1' then run_when_full() end -- a payload needs memory
+
+-- all_again reports whether all shards of a parent run again.
+local function all_again(m) return ARGV[6] == '1' or m.state == 'succeeded' end
 
 -- put_back_parent lets a parent run again.
 local function put_back_parent(m)
   local extras = Record.extras_key(m.id)
   Revive.clear(m)
   call('HSET', extras, 'shards_rerun', ARGV[4] == '0' and 0 or 1)
-  Revive.parent(m, ARGV[6] == '1' or m.state == 'succeeded')
+  Revive.parent(m, all_again(m))
   return Revive.begin(m, 'r', 'running')
 end
 
@@ -37,6 +41,9 @@ end
 
 local reply = Changes.each(ARGV, 7, function(m)
   if not Record.TERMINAL[m.state] then return 0 end
+  -- These children have the payload, and of a broadcast the replica, of the generation that has ended.
+  if m.shards and call('EXISTS', Parents.pending(m.id)) == 1 then return -2 end
+  if Edit.too_large(m, all_again(m)) then return -3 end
   local unique = m.unique and P .. 'unique:' .. m.unique
   if unique and Admit.holder_of(unique) then return -1 end
   call('ZREM', P .. 'ended:' .. m.state, m.id)

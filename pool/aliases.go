@@ -102,6 +102,7 @@ var (
 	ErrLimitReached = task.ErrLimitReached
 	ErrSchema       = task.ErrSchema
 	ErrUniqueTaken  = task.ErrUniqueTaken
+	ErrShardsLive   = task.ErrShardsLive
 	ErrDenied       = task.ErrDenied
 	ErrNoReplica    = task.ErrNoReplica
 	ErrNoQueue      = task.ErrNoQueue

@@ -74,8 +74,9 @@ func (p *Pool) Stop(ctx context.Context, f Filter, why string) (int, error) {
 
 // Retry puts the ended tasks that match f back into their queues, as new generations
 // with fresh attempts, and returns their number. Errors are as for Stop, with
-// ErrNotEnded for a task that is live, and ErrUniqueTaken for one whose unique key
-// another task has by now.
+// ErrNotEnded for a task that is live, ErrUniqueTaken for one whose unique key another
+// task has by now, and ErrShardsLive for a parent some of whose children have not been
+// stopped: retry it again after that.
 //
 // If a driver repeats a call whose reply was lost, the result is that of the first call.
 func (p *Pool) Retry(ctx context.Context, f Filter) (int, error) {

@@ -98,6 +98,10 @@ func changePages(ids []string, n int, change func(page []string) (any, error)) (
 				c.Done = true
 			case -1:
 				c.Err = task.ErrUniqueTaken
+			case -2:
+				c.Err = task.ErrShardsLive
+			case -3:
+				c.Err = &task.FieldError{Field: "payload", Msg: "is over 64 MiB with a copy for each shard: store it elsewhere and pass a reference"}
 			}
 			changes = append(changes, c)
 		}

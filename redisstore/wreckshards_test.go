@@ -1,6 +1,10 @@
 package redisstore_test
 
-import "github.com/ltsworker/ltsworker/task"
+import (
+	"time"
+
+	"github.com/ltsworker/ltsworker/task"
+)
 
 // parent makes a parent with two children in the queue q2.
 func (w *wreck) parent() {
@@ -70,6 +74,57 @@ var shardDamageCases = []damageCase{
 		w.must(w.store.Leave(w.t.Context(), "r"))
 		w.do("ZADD", "spreading", 5, "replica r")
 	}, "shards_late", (*wreck).wantLostChild},
+	{"ListOfABroadcastOfAnotherType", func(w *wreck) {
+		w.broadcast()
+		w.do("DEL", "broadcast:r")
+		w.do("SET", "broadcast:r", "x")
+		w.enqueue(task.Spec{ID: "b2", Queue: "q2", Broadcast: true})
+		w.spread()
+		got := w.claim(2, "q2")
+		w.exchange(nil, reportOn(got[0], task.Succeed), reportOn(got[1], task.Succeed))
+	}, "wrong_type", func(w *wreck) {
+		if got, err := w.store.Get(w.t.Context(), "b", "b2"); err != nil || got[0] != nil || got[1] != nil {
+			w.t.Errorf("the broadcasts have not ended: %+v, %+v, %v", got[0], got[1], err)
+		}
+	}},
+	{"ExtrasOfAChildOfAnEndedParentOfAnotherType", func(w *wreck) {
+		w.parent()
+		w.do("SET", "more:p/0", "x")
+		_, err := w.store.Stop(w.t.Context(), "why", "p")
+		w.must(err)
+		next, err := w.store.Spread(w.t.Context())
+		w.must(err)
+		if next == 0 {
+			w.t.Error("nothing stops p/0 any more")
+		}
+	}, "wrong_type", func(w *wreck) {
+		if got := w.claim(9, "q2"); len(got) > 0 {
+			w.t.Errorf("claimed %v of a parent that has ended", got)
+		}
+	}},
+	{"EndOfAChildNotNoted", func(w *wreck) {
+		w.enqueue(task.Spec{ID: "p", Queue: "q2", Shards: 2, Retain: new(time.Hour)})
+		w.spread()
+		w.do("HINCRBY", "more:p", "started_at", -1)
+		r := reportOn(w.claim(1, "q2")[0], task.Succeed)
+		r.Result = []byte("7")
+		w.exchange(nil, r)
+		w.do("SADD", "pending:p", 0)
+		w.do("HDEL", "more:p", "shards_done:0", "shards_succeeded", "shards_bytes")
+		w.do("DEL", "results:p")
+	}, "child_gone", func(w *wreck) {
+		w.spread()
+		got := w.claim(9, "q2")
+		if len(got) != 1 || got[0].ID != "p/1" {
+			w.t.Fatalf("claimed %v, want p/1", got)
+		}
+		w.exchange(nil, reportOn(got[0], task.Succeed))
+		p, err := w.store.Get(w.t.Context(), "p")
+		w.must(err)
+		if p[0].State != task.Succeeded || string(p[0].Result) != "[7,null]" {
+			w.t.Errorf("the parent is %+v", p[0])
+		}
+	}},
 	{"MembersOfABroadcastLost", func(w *wreck) { w.broadcast(); w.do("HDEL", "more:b", "shards_total") }, "shards_stuck", func(w *wreck) {
 		w.spread()
 		if got, err := w.store.Get(w.t.Context(), "b"); err != nil || got[0].Code != task.CodeChildren {

@@ -18,6 +18,7 @@ var (
 	ErrQueueInUse   = errors.New("the queue is in use")
 	ErrDrain        = errors.New("the replica was asked to drain")
 	ErrUniqueTaken  = errors.New("unique key is held by another task")
+	ErrShardsLive   = errors.New("its shards are still being stopped")
 	ErrDenied       = errors.New("permission denied") // the error of the store names the command or key
 	ErrNoReject     = errors.New("no such rejected entry")
 	ErrNoTrigger    = errors.New("no such trigger")

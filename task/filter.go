@@ -51,6 +51,7 @@ type Change struct {
 	// State is the task's state afterwards; "" if there is no such task.
 	State State
 	// Err is set if the request was refused although the state allows it:
-	// ErrUniqueTaken.
+	// ErrUniqueTaken, ErrShardsLive, or a FieldError for a payload that is too large with
+	// a copy for each shard.
 	Err error
 }

@@ -12,7 +12,8 @@
 Broadcast.ALL = 'all'
 
 -- The bounds of a broadcast: members, and bytes of all copies of its record.
-local MOST, BYTES = 1000, 67108864
+local MOST = 1000
+Broadcast.BYTES = 67108864
 
 -- key returns the key that has the live children for a replica.
 function Broadcast.key(replica) return P .. 'broadcast:' .. replica end
@@ -65,7 +66,7 @@ local function why_not(id, of, members)
     return 'no_handler', 'no live replica of queue ' .. of.queue ..
       (labels and ' with the labels ' .. string.gsub(labels, ',', ' ') or '') .. ' has a handler for kind ' .. of.kind
   end
-  if call('STRLEN', Record.key(id)) * #members > BYTES then
+  if call('STRLEN', Record.key(id)) * #members > Broadcast.BYTES then
     return 'children', 'its payload, with a copy for each of ' .. whole(#members) ..
       ' replicas, is over 64 MiB: store it elsewhere and pass a reference'
   end

@@ -13,7 +13,7 @@ function Changes.repeated()
 end
 
 -- each calls apply(task) for each task whose id is in args from index `from` on. apply returns 1 if it changed the task, 0
--- if not, -1 if the unique key is taken, and updates the state in its argument. each returns, per task, its state
+-- if not, a negative number if it refuses to, and updates the state in its argument. each returns, per task, its state
 -- afterwards ('' if there is none) and this number.
 function Changes.each(args, from, apply)
   local reply, seen = {}, {}

@@ -1,4 +1,4 @@
--- uses: aging base broadcast make parents queue record request revive settings shards task words
+-- uses: aging base broadcast gather make parents queue record request revive settings shards stopping task words
 -- The children of a running parent.
 
 -- template returns what the children of a parent have in common: the group of Make, the header of their records from the
@@ -42,21 +42,38 @@ local function put_back(p, g, m, tail, exports)
   Revive.task(Task.load(m.id), score, exports)
 end
 
+-- ended_now reports whether a child has succeeded with an attempt that began after its parent did. The end of such a child
+-- was not noted, because Redis was damaged.
+local function ended_now(p, m)
+  if m.state ~= 'succeeded' or m.flag ~= '1' then return false end
+  local began = number(call('HGET', Record.extras_key(p.id), 'started_at'))
+  return began and (number(call('HGET', Record.extras_key(m.id), 'started_at')) or 0) > began
+end
+
 -- meet handles an index whose id is taken. It returns what to do with it: make, or wait for its end; nil for nothing more.
 local function meet(p, g, index, id, exports)
   local m = Task.load(id)
   if not m then return refuse(p, index, 'its id is that of a record that cannot be read') end
   if not m.shard then return refuse(p, index, 'its id is that of another task') end
+  if ended_now(p, m) then
+    local h = call('HMGET', Record.extras_key(id), 'result', 'form')
+    if h[1] then Gather.add(p.id, whole(index), h[1], h[2] or 'json', Shards.total(p)) end
+    return Shards.note(p, index, 'succeeded', 'ok')
+  end
   if Record.TERMINAL[m.state] then
     call('ZREM', P .. 'ended:' .. m.state, id)
     if m.created >= p.created then
       call('SADD', Parents.pending(p.id), index)
-      return put_back(p, g, m, tail_of(g, index), exports)
+      return put_back(p, g, m, tail_of(g, index), exports and m.member == member_of(g, index))
     end
     call('DEL', Record.key(id), Record.extras_key(id), P .. 'history:' .. id)
     return 'make'
   end
-  if Request.of(m) or m.member ~= member_of(g, index) then return 'wait' end
+  if Request.of(m) then return 'wait' end
+  if m.member ~= member_of(g, index) then
+    Stopping.request(id, Shards.OVER)
+    return 'wait'
+  end
   if m.created < p.created then return refuse(p, index, 'its id is that of a task of an earlier parent') end
   call('SADD', Parents.pending(p.id), index)
 end
@@ -77,7 +94,7 @@ local function make_each(g, indexes, ids, tails, sequence)
     local member = member_of(g, indexes[i])
     g.line, g.tails = g.queue .. '#' .. Broadcast.labels_of(member, g.labels), { tails[i] }
     Make.tasks(g, { id }, { g.payload }, sequence + i - 1)
-    call('SADD', Broadcast.key(member), id)
+    Record.soft('SADD', Broadcast.key(member), id)
   end
 end
 

@@ -1,4 +1,4 @@
--- uses: aging base make record words
+-- uses: aging base broadcast make record shards words
 -- A new priority and a new payload for tasks that do not run: ARGV[3] is the priority, '' for none, ARGV[4] is 1 if ARGV[5]
 -- is the payload.
 
@@ -6,6 +6,13 @@
 function Edit.priorities(m)
   local priority = Aging.priority(m, m.score)
   return priority, tonumber(ARGV[3]) or priority
+end
+
+-- too_large reports whether the new payload, with a copy for each shard, is over the bound. The members of a broadcast that
+-- chooses them again are not known yet: see broadcast.lua.
+function Edit.too_large(m, chooses)
+  if not m.shards or ARGV[4] ~= '1' or m.shards == Broadcast.ALL and chooses then return false end
+  return #ARGV[5] * Shards.total(m) > Broadcast.BYTES
 end
 
 -- rewrite replaces the payload in the record of a task, and removes the words about times from its header if

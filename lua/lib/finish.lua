@@ -106,7 +106,7 @@ end
 function Finish.task(m, state, code, result, error, form)
   end_one(m, state, code, result, error, form)
   if not m.shard then return end
-  if m.member then call('SREM', Broadcast.key(m.member), m.id) end
+  if m.member then Record.soft('SREM', Broadcast.key(m.member), m.id) end
   local p, p_state, p_code, p_result, p_error = Shards.child_ended(m, state, code, result, error, form)
   if p_state then end_one(p, p_state, p_code, p_result, p_error, 'json') end
 end

@@ -1,4 +1,4 @@
--- uses: attempts base broadcast finish full jobs parents record request stopping task
+-- uses: attempts base broadcast cleanup finish full jobs parents record request stopping task
 -- Children of broadcasts whose replica has gone or drains: see broadcast.lua.
 
 -- MOST is how many children one step looks at. WAIT is after how many ms the next one follows if it has ended none.
@@ -6,16 +6,19 @@ local MOST, WAIT = 100, 500
 
 -- lose ends a child that no replica runs. It returns whether it did.
 local function lose(m, why)
-  local stop = m.run and Request.of(m)
   if m.run and m.run.flag == Jobs.UNOWNED then -- only its own replica could have ended its job
-    m.orphan = (Jobs.of(m) or {}).name
+    local job, stop = Jobs.of(m) or {}, Request.of(m)
+    m.orphan = job.name
     Attempts.take_out(m)
+    if job.cleanup then Cleanup.conclude(m, job)
+    elseif stop then Finish.task(m, 'stopped', 'stopped', nil, stop)
+    else Finish.task(m, 'failed', 'lost', nil, why) end
   elseif m.state == 'waiting' or m.state == 'scheduled' then
     Stopping.take_out(m)
+    Finish.task(m, 'failed', 'lost', nil, why)
   else
     return false
   end
-  if stop then Finish.task(m, 'stopped', 'stopped', nil, stop) else Finish.task(m, 'failed', 'lost', nil, why) end
   return true
 end
 

@@ -1,4 +1,4 @@
--- uses: base keeper line server settings
+-- uses: base keeper line record server settings
 -- Lines with labels whose tasks can be claimed, and the signals for them: see line.lua.
 
 -- In this part, wake is the part Wake, which uses this one.
@@ -20,7 +20,7 @@ end
 local function lose(labels, wake)
   local replica = string.match(labels, '^id=([^,]+)')
   if not replica or call('EXISTS', P .. 'broadcast:' .. replica) == 0 then return end
-  call('ZADD', P .. 'spreading', NOW_TEXT, 'replica ' .. replica)
+  Record.soft('ZADD', P .. 'spreading', NOW_TEXT, 'replica ' .. replica)
   for _, other in ipairs(call('ZRANGE', P .. 'replicas', 0, 0, 'REV')) do wake.signal(other, 'shards') end
 end
 

@@ -38,7 +38,7 @@ function Parents.begin(id, deadline, of)
 end
 
 -- write_extras writes the extras of new parents, and of tasks that another one follows. It returns the letter of their
--- records. A parent that is due runs.
+-- records. A parent that is due runs. They replace what an earlier task with the id may have left.
 function Parents.write_extras(g, ids, letter)
   local extras = {}
   if g.shards ~= '' then
@@ -47,7 +47,10 @@ function Parents.write_extras(g, ids, letter)
   end
   Record.extra(extras, 'shard_params', g.params ~= '' and g.params)
   Record.extra(extras, 'then', g.next ~= '' and g.next)
-  for _, id in ipairs(ids) do call('HSET', Record.extras_key(id), unpack(extras)) end
+  for _, id in ipairs(ids) do
+    call('DEL', Record.extras_key(id))
+    call('HSET', Record.extras_key(id), unpack(extras))
+  end
   return letter
 end
 

@@ -1,4 +1,4 @@
--- uses: base event finish policy queue record server task wake
+-- uses: base broadcast event finish policy queue record server task wake
 -- What happens to a task after a failed, lost or released attempt.
 
 local LONGEST = 31536000000 -- ms: 365 days; enqueue refuses a longer backoff
@@ -67,6 +67,8 @@ function Retries.fail(m, code, error, delay)
   m.failures = whole(failures)
   if FINAL[code] then return Finish.task(m, 'failed', code, nil, error) end
   if failures >= Retries.most(m) then return Finish.task(m, 'failed', code, nil, error) end
+  local missing = m.member and Broadcast.missing(m.member)
+  if missing then return Finish.task(m, 'failed', 'lost', nil, missing) end
   local p = Policy.of(m.kind)
   delay = delay or Retries.backoff_ms(m.backoff or p.backoff, failures)
   if deadline and NOW + delay >= deadline then return Finish.task(m, 'failed', 'deadline', nil, error) end

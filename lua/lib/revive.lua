@@ -30,7 +30,7 @@ function Revive.task(m, score, exports)
     return 'exporting'
   end
   call('SETRANGE', Record.key(m.id), 17, score)
-  if m.member then call('SADD', Broadcast.key(m.member), m.id) end
+  if m.member then Record.soft('SADD', Broadcast.key(m.member), m.id) end
   Queue.insert(m.line, m.group, score, m.id)
   claimable[m.line] = true
   return Revive.begin(m, 'w', 'waiting')

@@ -93,8 +93,10 @@ function Shards.child_ended(m, state, code, result, error, form)
   return p, Shards.outcome(p)
 end
 
--- close removes what a parent that ends has while it runs. Its pending children are stopped later.
+-- close removes what a parent that ends has while it runs. Its pending children are stopped later. The letter keeps another
+-- child that ends in this call from ending the parent again, also if its record is removed at the end of the call.
 function Shards.close(p, state)
+  call('SETRANGE', Record.key(p.id), 0, Record.LETTERS[state])
   call('ZREM', Parents.INDEX, p.id)
   Gather.close(p.id, state ~= 'succeeded')
   if call('EXISTS', Parents.pending(p.id)) == 1 then Parents.queue(p.id, NOW_TEXT)

@@ -50,19 +50,22 @@ local function advance(p)
   return n, at
 end
 
--- stop_some stops children of a parent that has ended, p; nil if it is gone. It returns how many, and the time of the next
--- step, nil for none.
+-- stop_some stops children of a parent that has ended, p; nil if it is gone. Another task may have its id. It returns how
+-- many, and the time of the next step, nil for none.
 local function stop_some(id, p)
-  local n, key = 0, Parents.pending(id)
+  local n, key, kept = 0, Parents.pending(id), {}
   local some = Record.soft('SPOP', key, STOPS)
   if not some then return 0, nil end -- a key of another type, which the doctor renames
   for _, index in ipairs(some) do
     local m = Task.load(id .. '/' .. index)
-    if m and m.shard then Stopping.request(m.id, Shards.OVER) end
-    if p then Shards.note(p, tonumber(index), 'stopped', 'stopped') end
-    n = n + 1
+    if m and m.shard and Stopping.request(m.id, Shards.OVER) == '' then kept[#kept + 1] = index -- its extras are damaged
+    else
+      if p and p.shards then Shards.note(p, tonumber(index), 'stopped', 'stopped') end
+      n = n + 1
+    end
   end
-  return n, call('EXISTS', key) == 1 and NOW_TEXT or nil
+  if kept[1] then call('SADD', key, unpack(kept)) end
+  return n, call('EXISTS', key) == 1 and whole(NOW + (n > 0 and 0 or WAIT)) or nil
 end
 
 -- step handles an entry of spreading. It returns how many children it has made, and how many it has stopped or ended.

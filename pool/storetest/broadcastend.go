@@ -14,6 +14,10 @@ var broadcastEndRules = []rule{
 	{"LostChildEndsAFailFastBroadcast", lostChildFailsFast},
 	{"ChildThatRunsOutlivesItsReplica", runningChildOutlivesItsReplica},
 	{"ChildWithAJobIsLostWithItsReplica", childWithAJob},
+	{"FailedChildOfAReplicaThatHasGoneIsLost", failedChildIsLost},
+	{"CleanUpOfALostChildKeepsItsCode", cleanUpOfALostChild},
+	{"ChildForAnotherReplicaIsStoppedByARetry", childForAnotherReplica},
+	{"RetryForAnotherReplicaExportsNothingOfTheFirst", exportForAnotherReplica},
 	{"RetryOfABroadcastKeepsItsReplicas", retryKeepsReplicas},
 	{"RetryOfAllShardsChoosesReplicasAgain", retryOfAllChoosesAgain},
 	{"RetriedChildOfAReplicaThatHasGoneIsLost", retriedChildOfAGoneReplica},
@@ -146,7 +150,7 @@ func runningChildOutlivesItsReplica(fx *fixture) {
 		fx.Error("the broadcast has not succeeded")
 	}
 	fx.labelled("b")
-	fx.accept(failIn(got[1], 0)) // nobody can run it again
+	fx.accept(release(got[1], 0)) // nobody can run it again
 	if s := fx.Signals(fx, "b"); !strings.Contains(strings.Join(s, " "), "shards") {
 		fx.Errorf("signals %v", s)
 	}
@@ -262,4 +266,71 @@ func stopOfABroadcast(fx *fixture) {
 	if t := fx.get("p/1"); t.State != task.Stopped && t.Code != task.CodeLost {
 		fx.Errorf("p/1 is %s with %s", t.State, t.Code)
 	}
+}
+
+func failedChildIsLost(fx *fixture) {
+	fx.labelled("a")
+	fx.broadcast("p", task.Spec{})
+	got := fx.take("a", 1)[0]
+	fx.noError(fx.Store.Leave(fx.ctx, "a"))
+	fx.spread()
+	fx.accept(failIn(got, time.Hour))
+	fx.wantLost("p/0", "replica a has gone")
+	if h := fx.history("p/0"); len(h) != 1 || h[0].Code != task.CodeError {
+		fx.Errorf("history %+v", h)
+	}
+	fx.wantEnd("p", task.Failed, task.CodeChildren)
+}
+
+func cleanUpOfALostChild(fx *fixture) {
+	fx.labelled("a")
+	fx.broadcast("p", task.Spec{})
+	got := fx.take("a", 1)[0]
+	fx.job(got, 1, "job-7")
+	fx.accept(final(got))
+	fx.noError(fx.Store.Leave(fx.ctx, "a"))
+	fx.labelled("b")
+	fx.spread()
+	if t := fx.wantEnd("p/0", task.Failed, task.CodePermanent); t.Orphan != "job-7" {
+		fx.Errorf("orphan %q", t.Orphan)
+	}
+	fx.checkInspection()
+}
+
+// chooseAgain retries all shards of p, which then has a child for "a" in place of "b".
+func (fx *fixture) chooseAgain() {
+	fx.Helper()
+	fx.labelled("a")
+	_, err := fx.Store.Retry(fx.ctx, task.Edit{AllShards: true}, "p")
+	fx.noError(err)
+	fx.spread()
+}
+
+func childForAnotherReplica(fx *fixture) {
+	fx.labelled("b")
+	fx.broadcast("p", task.Spec{Retain: new(time.Hour)})
+	fx.accept(final(fx.take("b", 1)[0]))
+	fx.retry("p/0") // by itself
+	fx.chooseAgain()
+	fx.wantEnd("p/0", task.Stopped, task.CodeStopped)
+	fx.waitPast(501 * time.Millisecond)
+	fx.spread()
+	for replica, id := range map[string]string{"a": "p/0", "b": "p/1"} {
+		if got := fx.runs(replica); got != id {
+			fx.Errorf("%s got %q, want %s", replica, got, id)
+		}
+	}
+	fx.wantEnd("p", task.Succeeded, task.CodeOK)
+}
+
+func exportForAnotherReplica(fx *fixture) {
+	fx.staging(task.Export{Backoff: task.Backoff{Fixed: true, Base: time.Hour}})
+	fx.labelled("b")
+	fx.broadcast("p", task.Spec{Retain: new(time.Hour)})
+	fx.accept(stage(fx.take("b", 1)[0], "of b"))
+	fx.accept(ofSave(final(fx.toSave())))
+	fx.wantEnd("p", task.Failed, task.CodeChildren)
+	fx.chooseAgain()
+	fx.wantState("p/0", task.Waiting)
+	fx.wantIDs(fx.take("a", 9), "p/0")
 }

@@ -197,7 +197,7 @@ func retryContinues(fx *fixture) {
 	_, err := fx.Store.Spread(fx.ctx)
 	fx.noError(err)
 	fx.accept(final(fx.children(1)[0]))
-	// Children that are still pending go on in the new generation.
+	fx.spread() // it stops the others, and only then the parent can be retried
 	fx.retry("p")
 	fx.spread()
 	fx.wantCounts("p", task.ShardCounts{Pending: 600})
