@@ -21,6 +21,7 @@ var labelRules = []rule{
 	{"LineIsSignalledToReplicasWithItsLabels", lineIsSignalled},
 	{"EveryPathThatMakesALineClaimable", everyPathThatMakesALineClaimable},
 	{"RoomUnderALimitIsSignalledToLines", roomIsSignalledToLines},
+	{"RoomIsSignalledToEachOfManyLines", roomIsSignalledToManyLines},
 	{"LimitsHoldOverLines", limitsHoldOverLines},
 	{"GroupLimitHoldsOverLines", groupLimitHoldsOverLines},
 	{"BlockedHeadOfALineStarvesNoOtherLine", blockedHeadStarvesNoOtherLine},
