@@ -56,22 +56,29 @@ end
 -- PAGE is how many servers of lines with labels a call handles at least, if there are so many, MOST how many at most.
 local PAGE, MOST = 64, 1024
 
+-- idle_servers returns the servers of lines of a queue that are, or have, idle replicas, as keys.
+local function idle_servers(queue)
+  local idle = {}
+  for _, class in ipairs(Server.classes(queue)) do
+    for _, replica in ipairs(call('ZRANGE', P .. 'idle:' .. class, 0, -1)) do idle[replica], idle[class] = true, true end
+  end
+  return idle
+end
+
 -- mark_servers marks a queue as ready for the servers of open lines, those first that were not handled for longest, until
 -- it has signalled a replica for each free place. It returns whether it signalled one.
 local function mark_servers(queue, free, wake)
-  local key, woken, marked, gone = P .. 'offers:' .. queue, 0, {}, {}
+  local key, woken, marked, gone, idle = P .. 'offers:' .. queue, 0, {}, {}, nil
   for from = 0, MOST - 1, PAGE do
     local names = call('ZRANGE', key, from, from + PAGE - 1)
     for _, name in ipairs(names) do
-      local server = Server.named(name)
-      if server then
-        marked[#marked + 1], marked[#marked + 2] = NOW_TEXT, name
-        if mark(server, queue, wake) then woken = woken + 1 end
-      else
-        gone[#gone + 1] = name
-      end
+      local is_marked = idle and not idle[name] and call('ZSCORE', P .. 'ready:' .. name, queue)
+      local server = is_marked or Server.named(name)
+      if server then marked[#marked + 1], marked[#marked + 2] = NOW_TEXT, name else gone[#gone + 1] = name end
+      if server and not is_marked and mark(server, queue, wake) then woken = woken + 1 end
     end
     if #names < PAGE or woken >= free then break end
+    idle = idle or idle_servers(queue)
   end
   in_parts(2000, marked, 'ZADD', key)
   for _, name in ipairs(gone) do Server.withdraw(queue, name) end
