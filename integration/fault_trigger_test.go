@@ -104,4 +104,25 @@ func init() {
 		},
 		again: "fired ", // nothing more
 	}
+	faultCases["fire besides the schedule"] = faultCase{
+		prepare: func(v *victim) {
+			v.base()
+			v.setTrigger(trigger.Definition{Name: "t", Every: time.Hour, Overlap: trigger.OverlapSkip, Task: task.Spec{Kind: "k"}}, time.UnixMilli(4e12))
+		},
+		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+			read, now, err := st.Triggers(ctx, "t")
+			if err != nil {
+				return "", err
+			}
+			plan, err := trigger.NewPlanner(nil).Plan(read[0])
+			if err != nil {
+				return "", nil // its key was spoiled
+			}
+			got, err := st.FireTriggers(ctx, []task.TriggerFiring{plan.Run(read[0], now)}, 0)
+			if err != nil || len(got.Fired[0]) == 0 {
+				return "", err
+			}
+			return string(got.Fired[0][0].Outcome), nil
+		},
+	}
 }

@@ -14,7 +14,8 @@
 --       planned, due, pending, anchor, definition}.
 -- Keeps: a planned time makes one task, whichever replicas handle it, because the step that makes the task also stores the
 -- next planned time. A firing before its trigger is due has no effect; with most = 0 other replicas get the trigger at once.
--- The caller has computed the firings from the definition with this version.
+-- The caller has computed the firings from the definition with this version. A run that is repeated after its reply was lost
+-- finds its task in the history and makes no other one.
 -- uses: base admit finish firings make record removal stopping triggers types
 -- hot: totals event trim record scores settings queues admit make removal types triggers firings wake
 local most, ahead, reserve = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])

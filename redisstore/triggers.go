@@ -156,7 +156,7 @@ func appendFirings(args []any, firings []task.TriggerFiring) []any {
 		}
 		tasks += len(f.Tasks)
 		sh := shapeOf(&f.Spec)
-		sh.given = f.Op == task.RunTriggerOnce // a repeated call finds its task; that of a planned time finds another one
+		sh.given = f.Op == task.RunTriggerOnce // a repeated call finds its task, or its entry in the history
 		alone := f.After > 0 || f.Overlap != "allow"
 		if n := shared[sh]; n > 0 && !alone {
 			in[i] = n

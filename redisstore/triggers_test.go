@@ -62,3 +62,50 @@ func TestTriggerThatShouldHaveFiredIsFound(t *testing.T) {
 		t.Errorf("%+v", events[0])
 	}
 }
+
+// A run whose reply was lost makes one task, even if that was removed and the trigger has changed
+// and run again before the call was repeated.
+func TestRunOfATriggerIsRepeatedOnce(t *testing.T) {
+	s := newSite(t, redisserver.Shared(t).Client(t))
+	s.join(t, "r")
+	s.setTrigger(t, "t", time.Now().Add(time.Hour))
+	read, _, err := s.store.Triggers(t.Context(), "t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := firing(read[0], time.Time{})
+	run.Op = task.RunTriggerOnce
+	var made []string
+	meanwhile := func() {
+		got, err := s.store.Exchange(t.Context(), claimOf(1, "q", 9))
+		if err != nil || len(tasksOf(got)) != 1 {
+			t.Fatal(got, err)
+		}
+		made = append(made, tasksOf(got)[0].ID)
+		if _, err := s.store.Exchange(t.Context(), reportsOf(1, reportOn(tasksOf(got)[0], task.Succeed))); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.store.Delete(t.Context(), made[0]); err != nil {
+			t.Fatal(err)
+		}
+		other, err := s.store.FireTriggers(t.Context(), []task.TriggerFiring{run}, 0)
+		if err != nil || len(other.Fired[0]) != 1 {
+			t.Fatal(other, err)
+		}
+		made = append(made, other.Fired[0][0].Task)
+		if err := s.store.PauseTrigger(t.Context(), "t"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := s.with(t, &between{script: "fire", f: meanwhile}).FireTriggers(t.Context(), []task.TriggerFiring{run}, 0)
+	if err != nil || got.Changed[0] || len(got.Fired[0]) != 1 || got.Fired[0][0].Task != made[0] || got.Fired[0][0].Outcome != task.TriggerEnqueued {
+		t.Errorf("%+v, %v; made %v", got, err, made)
+	}
+	after, err := s.store.Exchange(t.Context(), claimOf(2, "q", 9))
+	if ts := tasksOf(after); err != nil || len(ts) != 1 || ts[0].ID != made[1] {
+		t.Errorf("%d tasks, %v; made %v", len(ts), err, made)
+	}
+	if records, err := s.store.TriggerHistory(t.Context(), "t"); err != nil || len(records) != 2 {
+		t.Errorf("history %+v, %v", records, err)
+	}
+}

@@ -82,8 +82,13 @@ local function firing(e, planned, id, payload)
   return true
 end
 
--- handle handles one trigger. It returns false if the trigger has changed since the caller has read it.
+-- handle handles one trigger. A run is one firing. It returns false if the trigger has changed since the caller has read it.
 local function handle(e)
+  local id = e.op == 'run' and ARGV[e.at + 1]
+  if id and Triggers.has_made(e.name, id) then -- this call is repeated after its reply was lost
+    outcomes[1] = { 'enqueued', id, '' }
+    return true
+  end
   local key = Triggers.key(e.name)
   local h = Record.soft('HMGET', key, 'version', 'planned', 'paused', 'task', 'pending', 'due') or {}
   local read = e.op == 'pending' and h[5] or h[2]

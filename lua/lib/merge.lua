@@ -4,14 +4,20 @@
 -- MOST is how many lines with labels a claim takes tasks from at most. Of more, each claim takes from others.
 local MOST = 16
 
+-- labelled returns the lines with labels from which a step may claim: those of the replica, and those of its class. If there
+-- are too many, each of the two gets at least half of the places that it can use.
+local function labelled(step, queue)
+  if not step.own then return Line.some(step.class, queue, MOST) end
+  local own = Line.some(step.replica, queue, MOST)
+  local of_class = Line.some(step.class, queue, math.max(MOST - #own, MOST / 2))
+  if #own + #of_class > MOST then own = Line.some(step.replica, queue, MOST - #of_class) end
+  for _, line in ipairs(of_class) do own[#own + 1] = line end
+  return own
+end
+
 -- lines returns the lines of a queue from which a step may claim.
 function Merge.lines(step, queue)
-  local lines = {}
-  for _, server in ipairs(step.own and { step.replica, step.class } or { step.class }) do
-    for _, line in ipairs(Settings.of(queue).lines and Line.some(server, queue, MOST - #lines) or {}) do
-      lines[#lines + 1] = line
-    end
-  end
+  local lines = Settings.of(queue).lines and labelled(step, queue) or {}
   if not step.exclusive or string.find(queue, '^export:') then lines[#lines + 1] = queue end
   return lines
 end

@@ -53,25 +53,47 @@ function Offer.line(line, wake)
   return woken
 end
 
--- queue marks a queue as ready and signals idle replicas, as Wake.queue does, for the tasks of all its lines. Of more than
--- 64 servers of lines with labels it handles those that were not handled for longest. It returns whether it signalled one.
+-- PAGE is how many servers of lines with labels a call handles at least, if there are so many, MOST how many at most.
+local PAGE, MOST = 64, 1024
+
+-- idle_servers returns the servers of lines of a queue that are, or have, idle replicas, as keys.
+local function idle_servers(queue)
+  local idle = {}
+  for _, class in ipairs(Server.classes(queue)) do
+    for _, replica in ipairs(call('ZRANGE', P .. 'idle:' .. class, 0, -1)) do idle[replica], idle[class] = true, true end
+  end
+  return idle
+end
+
+-- mark_servers marks a queue as ready for the servers of open lines, those first that were not handled for longest, until
+-- it has signalled a replica for each free place. It returns whether it signalled one.
+local function mark_servers(queue, free, wake)
+  local key, woken, marked, gone, idle = P .. 'offers:' .. queue, 0, {}, {}, nil
+  for from = 0, MOST - 1, PAGE do
+    local names = call('ZRANGE', key, from, from + PAGE - 1)
+    for _, name in ipairs(names) do
+      local is_marked = idle and not idle[name] and call('ZSCORE', P .. 'ready:' .. name, queue)
+      local server = is_marked or Server.named(name)
+      if server then marked[#marked + 1], marked[#marked + 2] = NOW_TEXT, name else gone[#gone + 1] = name end
+      if server and not is_marked and mark(server, queue, wake) then woken = woken + 1 end
+    end
+    if #names < PAGE or woken >= free then break end
+    idle = idle or idle_servers(queue)
+  end
+  in_parts(2000, marked, 'ZADD', key)
+  for _, name in ipairs(gone) do Server.withdraw(queue, name) end
+  return woken > 0
+end
+
+-- queue marks a queue as ready and signals idle replicas, as Wake.queue does, for the tasks of all its lines. It returns
+-- whether it signalled one.
 function Offer.queue(queue, wake)
-  local key, s, free, woken, marked = P .. 'offers:' .. queue, Settings.of(queue), room(queue), false, {}
+  local s, free, woken = Settings.of(queue), room(queue), false
   local plain = s.takeover or free > 0 and call('EXISTS', P .. 'wait:' .. queue) == 1
   for _, class in ipairs(plain and wake.classes(queue) or {}) do
     woken = mark({ name = class, class = class }, queue, wake) or woken
   end
-  for _, name in ipairs(free > 0 and call('ZRANGE', key, 0, 63) or {}) do
-    local server = Server.named(name)
-    if server then
-      marked[#marked + 1], marked[#marked + 2] = NOW_TEXT, name
-      woken = mark(server, queue, wake) or woken
-    else
-      Server.withdraw(queue, name)
-    end
-  end
-  if marked[1] then call('ZADD', key, 'XX', unpack(marked)) end
-  return woken
+  return free > 0 and mark_servers(queue, free, wake) or woken
 end
 
 -- can_claim reports whether a server can claim tasks of the open lines of a queue. Without room it can take over tasks.

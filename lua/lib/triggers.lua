@@ -72,6 +72,16 @@ function Triggers.note(name, planned, outcome, id, why, last)
   if length and length > KEPT then call('LTRIM', key, -KEPT, -1) end
 end
 
+-- has_made reports whether a task is in the history of a trigger as one that it has made. The task itself may have been
+-- removed.
+function Triggers.has_made(name, id)
+  for _, entry in ipairs(Record.soft('LRANGE', P .. 'fired:' .. name, 0, -1) or {}) do
+    local known, e = pcall(cjson.decode, entry)
+    if known and type(e) == 'table' and e.task == id and e.outcome == 'enqueued' then return true end
+  end
+  return false
+end
+
 -- wait_after plans the next firing of a trigger with a fixed delay, from now on.
 function Triggers.wait_after(name, after)
   local planned = whole(NOW + after)

@@ -16,11 +16,13 @@ var labelRules = []rule{
 	{"TaskRunsOnTheReplicaOrHostThatItNames", taskRunsOnTheReplicaOrHostThatItNames},
 	{"LinesAreMergedByPosition", linesAreMergedByPosition},
 	{"ManyLinesAreAllServed", manyLinesAreAllServed},
+	{"OwnLinesOfAReplicaLeavePlacesToItsClass", ownLinesLeavePlaces},
 	{"TasksNoReplicaCanTakeDelayNoOther", unclaimableDelaysNoOther},
 	{"ReplicaThatJoinsLaterFindsTheLines", laterReplicaFindsTheLines},
 	{"LineIsSignalledToReplicasWithItsLabels", lineIsSignalled},
 	{"EveryPathThatMakesALineClaimable", everyPathThatMakesALineClaimable},
 	{"RoomUnderALimitIsSignalledToLines", roomIsSignalledToLines},
+	{"RoomIsSignalledToEachOfManyLines", roomIsSignalledToManyLines},
 	{"LimitsHoldOverLines", limitsHoldOverLines},
 	{"GroupLimitHoldsOverLines", groupLimitHoldsOverLines},
 	{"BlockedHeadOfALineStarvesNoOtherLine", blockedHeadStarvesNoOtherLine},
@@ -170,6 +172,25 @@ func manyLinesAreAllServed(fx *fixture) {
 	fx.put("")
 	if got := len(fx.take("r", n+2)); got != n+1 {
 		fx.Errorf("%d of %d tasks started", got, n+1)
+	}
+}
+
+// A claim takes tasks from 16 lines. Those of the class get half of them, whatever the replica has of its own.
+func ownLinesLeavePlaces(fx *fixture) {
+	labels := []string{"a", "b", "c", "d", "e", "f", "g", "h"}
+	fx.labelled("r", labels...)
+	for i := range 28 {
+		fx.put("", "id=r", labels[i%8], labels[i%7])
+	}
+	for i, label := range labels {
+		fx.enqueue(task.Spec{ID: label, Queue: "q", Priority: int8(100 - i), Labels: []string{label}})
+	}
+	for _, label := range labels {
+		fx.wantIDs(fx.take("r", 1), label)
+	}
+	fx.put("")
+	if n := len(fx.take("r", 99)) + len(fx.take("r", 99)); n != 29 {
+		fx.Errorf("%d of 29 tasks started", n)
 	}
 }
 

@@ -127,6 +127,33 @@ func roomIsSignalledToLines(fx *fixture) {
 	}
 }
 
+// Each replica has a line of its own. The idle one is signalled after all busy ones.
+func roomIsSignalledToManyLines(fx *fixture) {
+	const busy = 70
+	for i := range busy {
+		r := fmt.Sprint("busy", i)
+		fx.labelled(r)
+		fx.put(fmt.Sprint(i), "id="+r)
+	}
+	fx.labelled("idle")
+	fx.becomeIdle("idle")
+	fx.pause(task.QueueScope, "q", true)
+	fx.put("last", "id=idle")
+	fx.pause(task.QueueScope, "q", false)
+	fx.wantSignalled("resume", "idle")
+	fx.limit(task.QueueScope, "q", 1)
+	for range 3 {
+		running := fx.take("busy0", 1)
+		fx.wantIDs(running, "0")
+		fx.wantIDs(fx.take("idle", 1))
+		fx.becomeIdle("idle")
+		fx.acceptOf("busy0", release(running[0], time.Hour))
+		fx.wantSignalled("a free place", "idle")
+		fx.runNow("0")
+	}
+	fx.wantIDs(fx.take("idle", 1), "last")
+}
+
 func limitsHoldOverLines(fx *fixture) {
 	fx.limit(task.QueueScope, "q", 5)
 	fx.labelled("a", "a")
