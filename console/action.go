@@ -120,7 +120,7 @@ func refusals(err error) bool {
 	if inner := errors.Unwrap(err); inner != nil {
 		return refusals(inner)
 	}
-	return slices.ContainsFunc([]error{pool.ErrEnded, pool.ErrNotEnded, pool.ErrNotFound, pool.ErrNotScheduled, pool.ErrUniqueTaken},
+	return slices.ContainsFunc([]error{pool.ErrEnded, pool.ErrNotEnded, pool.ErrNotFound, pool.ErrNotScheduled, pool.ErrUniqueTaken, pool.ErrShardsLive},
 		func(refusal error) bool { return errors.Is(err, refusal) })
 }
 
