@@ -7,11 +7,9 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
@@ -379,27 +377,6 @@ func prepare(g *globals, f *runFlags, log *slog.Logger) (*connection, *pool.Pool
 		p.HandleKind(kind, h)
 	}
 	return &connection{rdb, at}, p, c, nil
-}
-
-// onSecondSignal calls do at the second signal after this call. The first signal ends the context
-// of the command.
-func onSecondSignal(do func()) (stop func()) {
-	signals, done := make(chan os.Signal, 2), make(chan struct{})
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		for range 2 {
-			select {
-			case <-signals:
-			case <-done:
-				return
-			}
-		}
-		do()
-	}()
-	return func() {
-		signal.Stop(signals)
-		close(done)
-	}
 }
 
 // connection is a client and its target.
