@@ -35,7 +35,7 @@ const (
 	mostStreams = 50
 )
 
-// message tells browsers what has changed since the message before.
+// message lists what has changed since the previous message.
 type message struct {
 	Cursor string   `json:"-"` // of its last event
 	Tasks  []string `json:"tasks,omitempty"`

@@ -163,7 +163,8 @@ func TestUserHasABoundedNumberOfStreams(t *testing.T) {
 	}
 }
 
-// A browser that does not read loses no change: it is told to read everything again.
+// A browser that reads too slowly loses messages. It then gets a reset, after which its page
+// reads everything again.
 func TestSlowBrowsersAreReset(t *testing.T) {
 	t.Parallel()
 	b := newBrowser(t, nil)

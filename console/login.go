@@ -16,8 +16,8 @@ type loginPage struct {
 	Methods access.Methods
 }
 
-// toLogin answers a request of somebody who is not known. A page leads to the form, with the
-// way back; anything else is refused.
+// toLogin answers a request without a known user. It redirects a request for a page to the
+// login form, which leads back to the page. It refuses other requests.
 func (q *request) toLogin() error {
 	if q.Method == http.MethodGet && q.Header.Get("HX-Request") == "" && !strings.HasSuffix(q.URL.Path, "/live") {
 		http.Redirect(q.w, q.Request, q.Root("/login")+"?next="+url.QueryEscape(q.Here()), http.StatusSeeOther)

@@ -11,7 +11,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// trouble is something that somebody may have to act on.
+// trouble is a problem that may need an action.
 type trouble struct {
 	Severity string // error or warning
 	Key      string // of the text

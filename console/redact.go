@@ -126,7 +126,7 @@ func (q *request) hide(kind, key string, value []byte) []byte {
 }
 
 // hideEntry returns what is shown of a rejected entry. With a hook, an entry that is cut or is no
-// JSON object shows only its length, because it cannot be told what is secret in it.
+// JSON object shows only its length, because its secret parts cannot be found.
 func (q *request) hideEntry(r *task.Reject) string {
 	if q.c.opts.Redact == nil {
 		return r.Entry

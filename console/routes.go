@@ -142,7 +142,7 @@ func (c *Console) free(do func(*request) error) http.HandlerFunc {
 }
 
 // guarded handles a request for something in a pool, if the role of the user allows it. A user
-// without a role in a pool is not told whether the pool exists.
+// without a role in a pool gets the answer for a pool that does not exist.
 func (c *Console) guarded(r route) http.HandlerFunc {
 	return c.free(func(q *request) error {
 		name := q.PathValue("pool")

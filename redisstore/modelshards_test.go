@@ -27,8 +27,8 @@ type shardWalk struct {
 	members map[string]bool // replicas besides "r", and whether they drain
 }
 
-// TestParentsHoldOnARandomWalk makes random calls and compares what is stored about parents
-// with their children after each.
+// TestParentsHoldOnARandomWalk makes random calls. After each call it compares what is stored
+// about parents with their children.
 func TestParentsHoldOnARandomWalk(t *testing.T) {
 	randomly(t, *walkSteps, func(t *testing.T, rdb *redis.Client, steps int) {
 		seed := *walkSeed

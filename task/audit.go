@@ -12,8 +12,8 @@ type AuditEntry struct {
 	Target string    // the names or the query that it concerns
 	Count  int       // how many tasks were chosen; 0 if it concerns none
 	Reason string    // that the user has given; "" for none
-	// Of is the ID of the entry of an action whose outcome this one tells: Done is how many
-	// tasks have changed, and Error why it failed, "" if it did not.
+	// Of is the ID of the entry of an action. This entry then has the outcome of that action:
+	// Done is the number of tasks that have changed. Error says why it failed; "" if it did not.
 	Of    string
 	Done  int
 	Error string

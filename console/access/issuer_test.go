@@ -17,7 +17,8 @@ import (
 	"time"
 )
 
-// issuer is a provider of OpenID Connect. Whoever comes is logged in at once, with claims.
+// issuer is a provider of OpenID Connect. It logs in every browser at once. The values in claims
+// replace those of its tokens.
 type issuer struct {
 	*httptest.Server
 	t      testing.TB

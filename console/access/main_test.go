@@ -109,7 +109,7 @@ func (b *browser) mustLogin(name, password string) {
 
 func (b *browser) user() *User { return b.g.User(b.request("/")) }
 
-// is reports whether the user of the browser has the name; "" is nobody.
+// is reports whether the browser is logged in as the user with the name; "" means not logged in.
 func (b *browser) is(name string) bool {
 	u := b.user()
 	return u == nil && name == "" || u != nil && u.Name == name

@@ -68,7 +68,7 @@ func TestOldFileIsReadOnce(t *testing.T) {
 	}
 }
 
-// A file that somebody edits by hand may be wrong for a while.
+// The password file may be invalid while it is edited by hand.
 func TestBrokenFileLetsNobodyInAndEndsNoSession(t *testing.T) {
 	alice := line("alice", "*=viewer", "a")
 	path := passwordFile(t, alice)

@@ -142,8 +142,8 @@ func (h *Finder) Holders(ctx context.Context, t *task.Task) (holders []*task.Tas
 	return nil, 0, nil
 }
 
-// waitsFor is Reason. If running tasks keep the task from starting, held selects them, and
-// running is their number.
+// waitsFor returns what Reason does. If running tasks keep the task from starting, held is a
+// filter that selects them, and running is how many they are.
 func (h *Finder) waitsFor(ctx context.Context, t *task.Task) (why Reason, held *task.Filter, running int, err error) {
 	s, replicas, err := h.pool(ctx)
 	if err != nil {
