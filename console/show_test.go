@@ -114,3 +114,24 @@ func TestListsHaveTheirStateInTheAddress(t *testing.T) {
 		t.Errorf("no tab leads to %s", want)
 	}
 }
+
+// A running task past its soft timeout is on the overview.
+func TestOverviewShowsSlowTasks(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t, nil)
+	if _, err := b.store.Join(t.Context(), task.Registration{Replica: "r", Lease: time.Hour, Queues: map[string]task.QueueConfig{task.DefaultQueue: {Workers: 9}}}); err != nil {
+		t.Fatal(err)
+	}
+	b.enqueue(task.Spec{ID: "slow"}, task.Spec{ID: "quick"})
+	if _, err := b.store.Exchange(t.Context(), task.Exchange{Replica: "r", Claims: []task.Claim{{Queue: task.DefaultQueue, N: 2}}}); err != nil {
+		t.Fatal(err)
+	}
+	mark := task.AttemptUpdate{ID: "slow", Fence: b.get("slow").Fence, Slow: true}
+	if _, err := b.store.Renew(t.Context(), task.Renewal{Replica: "r", Updates: []task.AttemptUpdate{mark}}); err != nil {
+		t.Fatal(err)
+	}
+	page := b.page("")
+	if !strings.Contains(page, "task?id=slow") || strings.Contains(page, "task?id=quick") {
+		t.Error("the overview does not show the slow task alone")
+	}
+}
