@@ -23,7 +23,7 @@ import (
 	_ "github.com/ltsworker/ltsworker/executor/docker"
 	_ "github.com/ltsworker/ltsworker/executor/remote"
 	_ "github.com/ltsworker/ltsworker/export/file"
-	_ "github.com/ltsworker/ltsworker/metrics"
+	_ "github.com/ltsworker/ltsworker/observe/metrics"
 	_ "github.com/ltsworker/ltsworker/pool/pooltest"
 	_ "github.com/ltsworker/ltsworker/trigger/calendar"
 )
@@ -32,7 +32,7 @@ import (
 // begins with "package" is a file and has its own imports.
 var packages = map[string]string{
 	"admission":  "github.com/ltsworker/ltsworker/admission",
-	"metrics":    "github.com/ltsworker/ltsworker/metrics",
+	"metrics":    "github.com/ltsworker/ltsworker/observe/metrics",
 	"access":     "github.com/ltsworker/ltsworker/console/access",
 	"archive":    "github.com/ltsworker/ltsworker/archive",
 	"calendar":   "github.com/ltsworker/ltsworker/trigger/calendar",

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ltsworker/ltsworker/metrics"
+	"github.com/ltsworker/ltsworker/observe/metrics"
 )
 
 // fetch requests a URL of a replica that has joined.

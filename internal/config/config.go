@@ -20,7 +20,7 @@ import (
 	"github.com/ltsworker/ltsworker/admission"
 	"github.com/ltsworker/ltsworker/executor/command"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
-	"github.com/ltsworker/ltsworker/metrics"
+	"github.com/ltsworker/ltsworker/observe/metrics"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 	"github.com/ltsworker/ltsworker/worker"

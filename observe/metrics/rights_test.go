@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
-	"github.com/ltsworker/ltsworker/metrics"
+	"github.com/ltsworker/ltsworker/observe/metrics"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
 )
@@ -15,7 +15,7 @@ import (
 // The state can be read by each user of the documentation that may read the pool.
 func TestUsersWhoReadThePoolCanExportIt(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("../docs/operations.md")
+	page, err := os.ReadFile("../../docs/operations.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
-	"github.com/ltsworker/ltsworker/metrics"
+	"github.com/ltsworker/ltsworker/observe/metrics"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
 )

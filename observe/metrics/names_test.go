@@ -10,7 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/ltsworker/ltsworker/metrics"
+	"github.com/ltsworker/ltsworker/observe/metrics"
 	"github.com/ltsworker/ltsworker/pool"
 )
 
@@ -87,7 +87,7 @@ func checkQuery(t *testing.T, query string, labels map[string][]string) {
 func TestDashboardShowsWhatIsExported(t *testing.T) {
 	t.Parallel()
 	labels, _ := exported(t)
-	text, err := os.ReadFile("../deploy/grafana.json")
+	text, err := os.ReadFile("../../deploy/grafana.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,10 +149,10 @@ func TestAlertRules(t *testing.T) {
 		}
 		return string(text)
 	}
-	rules, tests := read("../deploy/alerts.yaml"), read("../deploy/alerts_test.yaml")
-	promtool(t, "", "check", "config", "../deploy/prometheus.yaml")
-	promtool(t, "", "check", "rules", "../deploy/alerts.yaml")
-	promtool(t, "", "test", "rules", "../deploy/alerts_test.yaml")
+	rules, tests := read("../../deploy/alerts.yaml"), read("../../deploy/alerts_test.yaml")
+	promtool(t, "", "check", "config", "../../deploy/prometheus.yaml")
+	promtool(t, "", "check", "rules", "../../deploy/alerts.yaml")
+	promtool(t, "", "test", "rules", "../../deploy/alerts_test.yaml")
 	alerts := regexp.MustCompile(`(?s)- alert: (\w+)\n +expr: (.*?)\n +(?:for|labels):`).FindAllStringSubmatch(rules, -1)
 	if len(alerts) != strings.Count(rules, "- alert:") || len(alerts) < 10 {
 		t.Fatalf("%d alerts", len(alerts))
@@ -172,7 +172,7 @@ func TestAlertRules(t *testing.T) {
 func TestDocumentationListsEveryMetric(t *testing.T) {
 	t.Parallel()
 	labels, help := exported(t)
-	for _, page := range []string{"../docs/metrics.md", "../docs/zh/metrics.md"} {
+	for _, page := range []string{"../../docs/metrics.md", "../../docs/zh/metrics.md"} {
 		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
@@ -185,7 +185,7 @@ func TestDocumentationListsEveryMetric(t *testing.T) {
 			row := rows[name]
 			if row == nil || row[0] != strings.Join(by, ", ") {
 				t.Errorf("%s: %s with the labels %v is missing: %v", page, name, by, row)
-			} else if want := strings.TrimSuffix(strings.ReplaceAll(help[name], `\"`, `"`), "."); page == "../docs/metrics.md" && row[1] != want {
+			} else if want := strings.TrimSuffix(strings.ReplaceAll(help[name], `\"`, `"`), "."); page == "../../docs/metrics.md" && row[1] != want {
 				t.Errorf("%s: %s is %q, and %q in a scrape", page, name, row[1], want)
 			}
 		}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/ltsworker/ltsworker/metrics"
+	"github.com/ltsworker/ltsworker/observe/metrics"
 	"github.com/ltsworker/ltsworker/pool"
 )
 

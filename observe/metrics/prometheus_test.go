@@ -21,7 +21,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/ltsworker/ltsworker/metrics"
+	"github.com/ltsworker/ltsworker/observe/metrics"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -125,7 +125,7 @@ func startPrometheus(t *testing.T, targets ...string) *server {
 	addr := listener.Addr().String()
 	listener.Close()
 	dir := t.TempDir()
-	rules, err := filepath.Abs("../deploy/alerts.yaml")
+	rules, err := filepath.Abs("../../deploy/alerts.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
