@@ -172,6 +172,9 @@ func newWalk(t *testing.T, rdb *redis.Client, seed uint64) *walk {
 	}
 	w.began = w.now(t)
 	rdb.AddHook(&w.sent)
+	for range walkQueues { // later most queues are in use, and their aging does not change
+		w.setAging()
+	}
 	return w
 }
 

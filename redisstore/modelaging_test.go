@@ -53,7 +53,7 @@ func (w *walk) move(m *mtask, from int8) {
 	case m.aged != aged{} && m.seq > 0:
 		n, err := strconv.ParseInt(m.score, 10, 64)
 		w.must(err)
-		m.score = fmt.Sprintf("%016d", n+int64(from-m.spec.Priority)*m.aged.step.Microseconds())
+		m.score = fmt.Sprintf("%016d", n+(int64(from)-int64(m.spec.Priority))*m.aged.step.Microseconds())
 	case m.seq > 0:
 		m.seq, m.score = w.nextSeq(), ""
 	default:
