@@ -182,6 +182,11 @@ type Config struct {
 	// Middleware wraps every handler. The first one is the outermost. Default: none.
 	Middleware []Middleware
 
+	// Tracer makes spans of enqueues and attempts. Package observe/traces has one for
+	// OpenTelemetry. The span of an attempt is in the context of Middleware and handlers.
+	// Default: none.
+	Tracer Tracer
+
 	// Version is shown for this program in the list of replicas. Default: empty.
 	Version string
 
@@ -226,6 +231,7 @@ func (c *Config) replica() worker.Config {
 		OnDisconnect: c.OnDisconnect,
 		OnLeaseLost:  c.OnLeaseLost,
 		Middleware:   c.Middleware,
+		Tracer:       c.Tracer,
 		Logger:       c.Logger,
 		Version:      c.Version,
 	}

@@ -48,6 +48,11 @@ func setSome(t *testing.T, name string, f reflect.Value) {
 		f.Set(reflect.New(f.Type().Elem()))
 	case reflect.Bool:
 		f.SetBool(true)
+	case reflect.Interface:
+		if f.Type() != reflect.TypeFor[Tracer]() {
+			t.Fatalf("the test cannot set %s, a %v", name, f.Type())
+		}
+		f.Set(reflect.ValueOf(struct{ Tracer }{}))
 	case reflect.Func:
 		f.Set(reflect.MakeFunc(f.Type(), func([]reflect.Value) []reflect.Value { return nil }))
 	case reflect.Struct:

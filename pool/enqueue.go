@@ -96,6 +96,13 @@ func (p *Pool) enqueue(ctx context.Context, s Spec) (Receipt, error) {
 	if err := s.Check(); err != nil {
 		return Receipt{}, fmt.Errorf("enqueue %s: %w", s.Kind, err)
 	}
+	if p.cfg.Tracer != nil {
+		return p.enqueueTraced(ctx, s)
+	}
+	return p.enqueueChecked(ctx, s)
+}
+
+func (p *Pool) enqueueChecked(ctx context.Context, s Spec) (Receipt, error) {
 	r, err := p.commit.one(ctx, s)
 	switch {
 	case err != nil:
@@ -132,6 +139,13 @@ func (p *Pool) EnqueueAll(ctx context.Context, specs []Spec) ([]Receipt, error) 
 	}
 
 	specs = p.toOwnQueues(specs)
+	if p.cfg.Tracer != nil {
+		return p.enqueueAllTraced(ctx, specs)
+	}
+	return p.enqueueAllChecked(ctx, specs)
+}
+
+func (p *Pool) enqueueAllChecked(ctx context.Context, specs []Spec) ([]Receipt, error) {
 	receipts := make([]Receipt, 0, len(specs))
 	for len(receipts) < len(specs) {
 		rest := specs[len(receipts):]

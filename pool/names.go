@@ -330,6 +330,9 @@ type (
 	Middleware = task.Middleware
 	// Observer gets what a process does, for metrics; see Pool.Observe. See task.Observer.
 	Observer = task.Observer
+
+	// Tracer makes spans; see Config.Tracer and task.Tracer.
+	Tracer = task.Tracer
 	// FieldError is an invalid field of an argument or a config. Read it with errors.As
 	// and a *pool.FieldError. See task.FieldError.
 	//

@@ -125,6 +125,7 @@ func setField(t *task.Task, name, v string, f *fieldReader) {
 	case "fail_fast":
 		t.FailFast = v == "1"
 	case "then":
+		t.HasThen = true
 		if v != "1" { // the word of the header
 			t.Then = f.then(name, v)
 		}

@@ -59,6 +59,8 @@ type Task struct {
 	// After is the id of the task that this one follows: see Spec.Then. ThenID is the id of
 	// the task that follows this one, and ThenError why that was not made.
 	After, ThenID, ThenError string
+	// HasThen is set if a task follows this one. A task that a replica runs has it, and not Then.
+	HasThen bool
 	// Unarchived is set on an ended task that is kept until the archive has it.
 	Unarchived bool
 

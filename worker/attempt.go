@@ -18,6 +18,8 @@ type attempt struct {
 	stall  *stall  // nil for a kind without a progress timeout
 	series *series // of attempts in place; nil if the policy of the kind allows none
 
+	traced func(task.AttemptEnd) // ends the span; nil for none
+
 	own         *ownQueue // of the kind; nil for none
 	ownSequence int8      // of the slot that is taken in own; -1 for none
 
@@ -27,6 +29,8 @@ type attempt struct {
 	graceAt      time.Time   // when a cancelled handler is given up; zero until it is cancelled
 	returned     bool        // the handler has returned
 	abandoned    bool        // the handler has been given up; it keeps its slot until it returns
+	gaveUp       task.Code   // the code of the end of an abandoned attempt
+	wasSlow      time.Time   // when the watch saw that slowAt has passed; zero before
 	acknowledged bool        // the store has answered the report
 	dropped      bool        // counted in heldClaims.dropped
 	inPlace      bool        // follows another attempt of its series; set before the start
@@ -55,11 +59,18 @@ func (a *attempt) run() {
 			err = abnormalEnd(recover())
 		}
 		rep := a.report(result, err)
+		if a.traced != nil {
+			a.endTrace(&rep)
+		}
 		a.ctx.cancel(context.Canceled) // ends goroutines of the handler that use its context
 		a.claim.sequence.r.finish(a, rep)
 	}()
 	a.observeStart()
-	result, err = a.handle(&a.ctx, a.task)
+	var ctx context.Context = &a.ctx
+	if a.claim.sequence.r.cfg.Tracer != nil {
+		ctx = a.trace()
+	}
+	result, err = a.handle(ctx, a.task)
 	returned = true
 }
 
@@ -174,6 +185,7 @@ func (r *Replica) abandon(a *attempt) {
 		code = rep.Code
 		a.claim.sequence.send(a, rep)
 	}
+	a.gaveUp = code
 	a.observeEnd(code, a.began())
 	if r.held.stuck == r.cfg.MaxStuck+1 && !isClosed(r.overStuck) {
 		close(r.overStuck)

@@ -137,6 +137,8 @@ type Config struct {
 
 	// Middleware wraps every handler. The first one is the outermost. Default: none.
 	Middleware []task.Middleware
+	// Tracer makes spans of attempts, outside of Middleware. Default: none.
+	Tracer task.Tracer
 	// Logger gets failed attempts and the joining of the pool at Info. At Warn and
 	// Error it gets problems of the replica, such as a kind without a handler, at most
 	// once a minute per kind. Tasks that succeed are not logged. Default:

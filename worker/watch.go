@@ -109,7 +109,7 @@ func (w *watch) checkClaim(c *claim, now time.Time, f *found) {
 			}
 		}
 		if !a.slowAt.IsZero() && !now.Before(a.slowAt) {
-			a.slowAt = time.Time{}
+			a.slowAt, a.wasSlow = time.Time{}, now
 			f.slow = append(f.slow, a)
 		}
 		if !a.graceAt.IsZero() && !now.Before(a.graceAt) {

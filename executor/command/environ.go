@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"fmt"
 	"os/exec"
 	"slices"
@@ -47,8 +48,8 @@ func (c *Config) inherits(name string) bool {
 }
 
 // environ returns the environment of a command: what it inherits, PWD if it has a Dir, Env
-// and the LTS_ variables.
-func (r *runner) environ(v *template.Values, t *task.Task) ([]string, error) {
+// the LTS_ variables, and those of a trace.
+func (r *runner) environ(ctx context.Context, v *template.Values, t *task.Task) ([]string, error) {
 	all := (&exec.Cmd{Dir: r.Dir}).Environ() // with PWD set for Dir
 	env := slices.DeleteFunc(all, func(e string) bool {
 		name, _, _ := strings.Cut(e, "=")
@@ -58,6 +59,8 @@ func (r *runner) environ(v *template.Values, t *task.Task) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Of two entries with a name the command gets the last one: Env replaces those of a trace.
+	env = append(env, template.TraceEnv(ctx)...)
 	env = append(append(env, added...),
 		"LTS_TASK_ID="+t.ID,
 		"LTS_KIND="+t.Kind,

@@ -35,7 +35,7 @@ func (r *runner) handle(ctx context.Context, t *task.Task) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	env, err := r.environ(values, t)
+	env, err := r.environ(ctx, values, t)
 	if err != nil {
 		return nil, err
 	}

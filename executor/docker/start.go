@@ -124,6 +124,7 @@ func (x *executor) create(ctx context.Context, name string, t *task.Task) error 
 		}
 	}
 	o := cfg.options(name, t)
+	o.Config.Env = append(template.TraceEnv(ctx), o.Config.Env...)
 	_, err = x.engine.ContainerCreate(ctx, o)
 	if errdefs.IsNotFound(err) && cfg.Pull == PullMissing {
 		if err := x.pull(ctx, cfg.Image); err != nil {

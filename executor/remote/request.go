@@ -15,6 +15,7 @@ import (
 
 	"github.com/ltsworker/ltsworker/internal/backoff"
 	"github.com/ltsworker/ltsworker/internal/egress"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // request is a request to the service, which may be sent more than once.
@@ -99,6 +100,11 @@ func (s *service) exchange(ctx context.Context, r request) (answer, error) {
 	}
 	if r.header != nil {
 		req.Header = r.header.Clone()
+	}
+	for name, value := range task.TraceHeaders(ctx) {
+		if req.Header.Get(name) == "" {
+			req.Header.Set(name, value)
+		}
 	}
 	for name, value := range s.SecretHeaders {
 		req.Header.Set(name, value)

@@ -1,8 +1,10 @@
 package template
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -63,6 +65,21 @@ func (e Env) Fill(v *Values) ([]string, error) {
 	}
 	return env, nil
 }
+
+// TraceEnv returns the headers of task.TraceHeaders as variables, such as TRACEPARENT. It leaves
+// values out that no variable can have.
+func TraceEnv(ctx context.Context) (env []string) {
+	headers := task.TraceHeaders(ctx)
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
+		if !strings.ContainsAny(headers[name], "\x00\r\n") {
+			env = append(env, notInNames.ReplaceAllString(strings.ToUpper(name), "_")+"="+headers[name])
+		}
+	}
+	return env
+}
+
+// notInNames matches the characters that the name of a variable does not have.
+var notInNames = regexp.MustCompile(`[^A-Z0-9_]`)
 
 // ShardEnv returns LTS_SHARD, LTS_SHARDS and LTS_SHARD_PARAM of a child, nil for other
 // tasks.
