@@ -115,7 +115,11 @@ func setField(t *task.Task, name, v string, f *fieldReader) {
 	case "reply":
 		t.Reply = v == "1"
 	case "headers":
+		trace := t.Headers
 		t.Headers = f.headers(name, v)
+		setTrace(t, trace)
+	case traceParent, traceState:
+		setTrace(t, map[string]string{name: v})
 	case "shards":
 		if t.Broadcast = v == broadcastWord; !t.Broadcast {
 			t.Shards = int(f.whole(name, v, 0, task.MaxShards))

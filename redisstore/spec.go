@@ -1,7 +1,6 @@
 package redisstore
 
 import (
-	"encoding/json"
 	"strconv"
 	"strings"
 	"time"
@@ -119,10 +118,7 @@ func headerWords(s *task.Spec) string {
 	if s.Reply {
 		add("reply", "1")
 	}
-	if len(s.Headers) > 0 {
-		j, _ := json.Marshal(s.Headers) // never fails for strings
-		add("headers", strings.ReplaceAll(string(j), " ", `\u0020`))
-	}
+	addHeaders(s.Headers, add)
 	if s.IsParent() {
 		add("shards", shardsWord(s))
 		if s.FailFast {

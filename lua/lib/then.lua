@@ -5,19 +5,34 @@
 -- queue, priority, kind, words of the header, specials (see admit.lua), id ('' for the default) and payload (null for the
 -- result of the task before).
 
--- merged returns words of a header with the headers of the task before, unless these words have headers of the same names.
-local function merged(words, headers)
-  local valid, before = pcall(cjson.decode, headers or '')
-  if not valid or type(before) ~= 'table' then return words end
+-- trace_of takes the trace of the task that follows out of its headers, and returns the words for it. It is that of its
+-- own words, else that of the meta of the last attempt, else that of m.
+local function trace_of(words, headers, m)
+  if string.find(' ' .. words, ' traceparent=', 1, true) then
+    headers.traceparent, headers.tracestate = nil, nil
+    return ''
+  end
+  local from = headers.traceparent and headers or m
+  local parent, state = from.traceparent, from.tracestate
+  if not parent or not string.find(parent, '^[!-~]+$') or state and not string.find(state, '^[!-~]+$') then return '' end
+  headers.traceparent, headers.tracestate = nil, nil
+  return ' traceparent=' .. parent .. (state and ' tracestate=' .. state or '')
+end
+
+-- merged returns words of a header with the headers and the trace of m, the task before, unless these words have headers of
+-- the same names.
+local function merged(words, headers, m)
+  local valid, before = pcall(cjson.decode, headers or '{}')
+  if not valid or type(before) ~= 'table' then before = {} end
   local own = string.match(' ' .. words, ' headers=(%S+)')
   local _, all = pcall(cjson.decode, own or '{}')
   if type(all) ~= 'table' then return words end
   for name, value in pairs(before) do
     if type(name) == 'string' and type(value) == 'string' and not all[name] then all[name] = value end
   end
-  if not next(all) then return words end
-  local rest = string.gsub(' ' .. words, ' headers=%S+', '')
-  return string.sub(rest .. ' headers=' .. string.gsub(cjson.encode(all), ' ', '\\u0020'), 2)
+  local rest = string.gsub(' ' .. words, ' headers=%S+', '') .. trace_of(words, all, m)
+  if next(all) then rest = rest .. ' headers=' .. string.gsub(cjson.encode(all), ' ', '\\u0020') end
+  return string.sub(rest, 2)
 end
 
 local function why_refused(why, id, what)
@@ -37,7 +52,7 @@ function Then.follow(m, result, form, headers)
   if (number(h[2]) or 0) > 0 then id = id .. '/' .. h[2] end
   local payload = t[14]
   if type(payload) ~= 'string' then payload = form ~= 'bytes' and result or '' end
-  local g = { queue = t[1], priority = tonumber(t[2]), kind = t[3], words = merged(t[4], headers) .. ' after=' .. m.id,
+  local g = { queue = t[1], priority = tonumber(t[2]), kind = t[3], words = merged(t[4], headers, m) .. ' after=' .. m.id,
     group = t[5], unique = t[6], delay = t[7], run_at = t[8], ttl = t[9], deadline = t[10], reply = t[11], on_limit = t[12],
     given = true, uncapped = true }
   if string.sub(g.words, 1, 1) == ' ' then g.words = string.sub(g.words, 2) end

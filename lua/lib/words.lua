@@ -4,7 +4,7 @@
 Words.KIND_AT = 35 -- the byte of a record where it begins
 
 local KNOWN = ' group labels unique timeout_ms max_attempts backoff retain_ms reply headers trigger aged shards fail_fast '
-  .. 'then after shard shard_param member due_at expires_at deadline_at '
+  .. 'then after shard shard_param member due_at expires_at deadline_at traceparent tracestate '
 local WORD_FOR_NUMBER = { timeout_ms = 'none', retain_ms = 'forever', shards = 'all' }
 
 -- of reads the text of that part. It caches the table, which tasks share, so callers must not change it. at_end is true if

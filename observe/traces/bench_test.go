@@ -37,7 +37,7 @@ func BenchmarkDrain(b *testing.B) {
 		if how == "unsampled" {
 			sampler = sdk.NeverSample()
 		}
-		if how != "without" {
+		if how != "without" && how != "headers" {
 			provider := sdk.NewTracerProvider(sdk.WithBatcher(discard{}), sdk.WithSampler(sampler))
 			defer func() { _ = provider.Shutdown(context.Background()) }()
 			tracer = traces.New(traces.Options{Provider: provider})
@@ -51,6 +51,9 @@ func BenchmarkDrain(b *testing.B) {
 		specs := make([]pool.Spec, n)
 		for i := range specs {
 			specs[i] = pool.Spec{Kind: "k", Queue: "q"}
+			if how == "headers" {
+				specs[i].Headers = map[string]string{"traceparent": good}
+			}
 		}
 		if _, err := p.EnqueueAll(b.Context(), specs); err != nil {
 			b.Fatal(err)
@@ -74,7 +77,7 @@ func BenchmarkDrain(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	ways := []string{"without", "traced", "unsampled"}
+	ways := []string{"without", "headers", "traced", "unsampled"}
 	rounds := 0
 	for b.Loop() {
 		for i := range ways {
@@ -85,6 +88,7 @@ func BenchmarkDrain(b *testing.B) {
 	b.ReportMetric(float64(n*rounds)/took["without"].Seconds(), "tasks/s-without")
 	b.ReportMetric(float64(n*rounds)/took["traced"].Seconds(), "tasks/s-traced")
 	b.ReportMetric(took["traced"].Seconds()/took["without"].Seconds(), "ratio")
+	b.ReportMetric(took["headers"].Seconds()/took["without"].Seconds(), "ratio-headers")
 	b.ReportMetric(took["unsampled"].Seconds()/took["without"].Seconds(), "ratio-unsampled")
 }
 
