@@ -63,7 +63,7 @@ func enqueueBatch(cmd *cobra.Command, g *globals, f *enqueueFlags) error {
 	if err != nil {
 		return err
 	}
-	return g.withServer(cmd, func(ctx context.Context, c *client.Client) error {
+	return g.traced(cmd, f.traces, func(ctx context.Context, c *client.Client) error {
 		done := 0
 		p, err := c.Watched(func(n int) {
 			if done == 0 {

@@ -32,7 +32,7 @@ type enqueueFlags struct {
 	at                                    timeFlag
 	headers, labels                       []string
 	batch                                 string
-	reply, hold, wait, json               bool
+	reply, hold, wait, json, traces       bool
 	shards                                int
 	shardParams                           []string
 	broadcast, failFast                   bool
@@ -62,7 +62,10 @@ The output is the id and the state. If the id or unique key is taken, no second 
 is made, and the output names the task that has it. With --wait the output is the
 final state and the result, and the command fails unless the task succeeded and its
 result can be read. After --wait-timeout the command fails and names the task, which
-is not affected.`,
+is not affected.
+
+The task gets the trace of the variable TRACEPARENT in its header traceparent, unless a
+--header sets that.`,
 		Example: `  ltsworker enqueue email.send '{"to":"a@b.c"}' --priority 10 --delay 5m
   generate | ltsworker enqueue report - --id report-2026-01 --wait
   ltsworker enqueue --batch tasks.ndjson`,
@@ -88,6 +91,7 @@ is not affected.`,
 	flags.Var((*textFlag)(&f.batch), "batch", "`FILE` with one task per line, - for standard input")
 	flags.BoolVar(&f.wait, "wait", false, "wait until the task has ended and print its result")
 	flags.Var(&f.waitTimeout, "wait-timeout", "with --wait: give up the wait after this time (default never)")
+	flags.BoolVar(&f.traces, "traces", false, "export a span by OTLP (default if OTEL_ variables say so)")
 	addJSON(cmd, &f.json)
 	return cmd
 }
@@ -241,7 +245,7 @@ func enqueueOne(cmd *cobra.Command, g *globals, f *enqueueFlags, args []string) 
 	if err != nil {
 		return err
 	}
-	return g.withServer(cmd, func(ctx context.Context, c *client.Client) error {
+	return g.traced(cmd, f.traces, func(ctx context.Context, c *client.Client) error {
 		r, err := c.EnqueueSpec(ctx, spec)
 		if problems := flagProblems(err); len(problems) > 0 {
 			return usagef("%s", strings.Join(problems, "\n"))

@@ -18,6 +18,7 @@ import (
 	"github.com/ltsworker/ltsworker/internal/config"
 	"github.com/ltsworker/ltsworker/internal/health"
 	"github.com/ltsworker/ltsworker/internal/logging"
+	"github.com/ltsworker/ltsworker/internal/otlp"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/internal/systemd"
 	"github.com/ltsworker/ltsworker/internal/terminal"
@@ -49,6 +50,7 @@ commands of its handlers, until interrupted.
   health: 127.0.0.1:8080         # serves /live and /ready
   metrics: {pool: true, max_queues: 1000, max_kinds: 200}   # and /metrics and /scale; with
                                  # pool: false without the state of the pool
+  traces: {errors: false}        # exports spans by OTLP; true: with the texts of errors
   admission: {max_cpu: 90%, min_free_memory: 512MiB}   # beyond a bound no task starts here
   callbacks: 127.0.0.1:8081      # takes reports from outside: POST /callback/TOKEN
   queues:
@@ -157,6 +159,11 @@ Prometheus and /scale?queue=NAME, a line of JSON for autoscalers: docs/metrics.m
 replicas export the same state of the pool. With pool: false a replica exports only what
 it does itself. Queues and kinds beyond the bounds are added up as "other".
 
+With --traces, traces in the file, or a variable OTEL_EXPORTER_OTLP_ENDPOINT, the replica
+exports spans of attempts to a collector of OpenTelemetry, by OTLP over HTTP and by default
+to http://localhost:4318. The standard OTEL_ variables configure it: docs/traces.md. A
+command gets TRACEPARENT.
+
 With admission, no task starts here while more of the CPU is in use, or less memory is
 available, than the bounds allow; both count for the machine and for the limits of its
 container or systemd unit. Running tasks go on, and waiting tasks start on other
@@ -198,6 +205,7 @@ Failed attempts are logged at the level info, problems of the pool at warn and e
 	cmd.Flags().StringVarP(&f.file, "config", "c", "", "config `FILE`, see above")
 	cmd.Flags().StringVar(&f.health, "health", "", "serve /live and /ready at `HOST:PORT` (default the config file's)")
 	cmd.Flags().BoolVar(&f.metrics, "metrics", false, "serve /metrics and /scale, too (default the config file's)")
+	cmd.Flags().BoolVar(&f.traces, "traces", false, "export spans by OTLP (default if the config file or OTEL_ variables say so)")
 	cmd.Flags().StringVar(&f.callbacks, "callbacks", "", "take reports from outside at `HOST:PORT`, as POST /callback/TOKEN\n(default the config file's)")
 	cmd.Flags().StringArrayVar(&f.labels, "label", nil, "`LABEL` of this replica, beside those of the config file; may be repeated")
 	cmd.Flags().BoolVar(&f.exclusive, "exclusive", false, "take only tasks that have a label")
@@ -209,7 +217,7 @@ Failed attempts are logged at the level info, problems of the pool at warn and e
 type runFlags struct {
 	file, health, callbacks, logFormat string
 	labels                             []string
-	exclusive, metrics                 bool
+	exclusive, metrics, traces         bool
 }
 
 func (f *runFlags) check() error {
@@ -245,12 +253,13 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 	if f.metrics && c.Metrics == nil {
 		c.Metrics = &metrics.Options{}
 	}
+	defer at.traces.Close()
 	if c.Metrics != nil {
 		if address == "" {
 			return usagef("metrics need an address: set --health HOST:PORT, or health in the config file")
 		}
 		m := metrics.NewCollector(p, *c.Metrics)
-		routes["/metrics"], routes["/scale"] = m.Handler(), m.Scale()
+		routes["/metrics"], routes["/scale"] = m.Handler(at.traces.Metrics()...), m.Scale()
 	}
 	// The commands of handlers inherit the environment, but must not get the password.
 	if err := os.Unsetenv("LTS_REDIS"); err != nil {
@@ -354,6 +363,10 @@ func prepare(g *globals, f *runFlags, log *slog.Logger) (*connection, *pool.Pool
 	}
 	c.Pool.Logger, c.Pool.Version = log, version()
 	c.Pool.Admit = c.Admit()
+	exporter, err := traceRun(f, c, log)
+	if err != nil {
+		return nil, nil, nil, err
+	}
 	c.Pool.Labels, c.Pool.Exclusive = append(c.Pool.Labels, f.labels...), c.Pool.Exclusive || f.exclusive
 	if err := c.OpenCalendars(); err != nil {
 		return nil, nil, nil, err
@@ -376,11 +389,12 @@ func prepare(g *globals, f *runFlags, log *slog.Logger) (*connection, *pool.Pool
 	for kind, h := range handlers {
 		p.HandleKind(kind, h)
 	}
-	return &connection{rdb, at}, p, c, nil
+	return &connection{rdb, at, exporter}, p, c, nil
 }
 
 // connection is a client and its target.
 type connection struct {
 	redis.UniversalClient
 	*redisurl.Target
+	traces *otlp.Exporter // nil for none
 }

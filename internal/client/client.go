@@ -23,6 +23,19 @@ type Client struct {
 	Name    string
 	Address string // of Redis, without a password
 	log     *slog.Logger
+	tracer  pool.Tracer
+}
+
+// Trace makes the Client, and the pools of Watched, make spans of what they enqueue. It is called
+// before any other method.
+func (c *Client) Trace(tracer pool.Tracer) error {
+	c.tracer = tracer
+	p, err := pool.New(c.Store, pool.Config{Logger: c.log, Calendars: calendar.Builtin(), Tracer: tracer})
+	if err == nil {
+		c.Pool.Close()
+		c.Pool = p
+	}
+	return err
 }
 
 // Close closes the pool and the connection.

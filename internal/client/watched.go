@@ -28,7 +28,7 @@ func (c *Client) Watched(done func(n int)) (*pool.Pool, error) {
 // filter has read, matched for each task that matches it, and stopped after each batch
 // of tasks that it stops.
 func (c *Client) WatchedClosely(done, read func(n int), matched func(), stopped func([]task.Change)) (*pool.Pool, error) {
-	return pool.New(watchedStore{c.Store, done, read, matched, stopped}, pool.Config{Logger: c.log})
+	return pool.New(watchedStore{c.Store, done, read, matched, stopped}, pool.Config{Logger: c.log, Tracer: c.tracer})
 }
 
 func (s watchedStore) Tasks(ctx context.Context, f task.Filter) iter.Seq2[*task.Task, error] {

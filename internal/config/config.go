@@ -36,6 +36,7 @@ type Config struct {
 	HealthAddress string // of the health endpoint; "" for none
 	// Metrics are served by the health endpoint; nil for none.
 	Metrics *metrics.Options
+	Traces  *Traces // of the binary; nil if the file does not turn them on
 	// CallbackAddress is where reports from outside arrive over HTTP; "" for nowhere.
 	CallbackAddress string
 	Pool            pool.Config
@@ -53,6 +54,11 @@ type Config struct {
 	lines     map[string]int // of the keys; see keyGap
 	problems  []problem
 	calendars map[string]string // files by name
+}
+
+// Traces is how spans are exported.
+type Traces struct {
+	Errors bool // the spans have the texts of errors
 }
 
 // Read reads a config file. The error is that of opening and reading it. Problems of the
@@ -140,6 +146,12 @@ func (c *Config) read(r *yamlReader, root *yaml.Node) {
 				field{"max_queues", r.number(&c.Metrics.MaxQueues)},
 				field{"max_kinds", r.number(&c.Metrics.MaxKinds)})
 			c.Metrics.WithoutPool = !pool
+		}},
+		field{"traces", func(n *yaml.Node, at string) {
+			c.Traces = &Traces{}
+			if n.ShortTag() != "!!null" { // "traces:" is the same as "traces: {}"
+				r.section(n, at, field{"errors", r.flag(&c.Traces.Errors)})
+			}
 		}},
 		field{"callbacks", r.address(&c.CallbackAddress)},
 		field{"lease", r.duration(&p.Lease, false)},

@@ -84,11 +84,12 @@ func NewCollector(p *pool.Pool, o Options) *Collector {
 // the process, by a new Collector with the default Options.
 func Handler(p *pool.Pool) http.Handler { return NewCollector(p, Options{}).Handler() }
 
-// Handler returns a handler for /metrics with the metrics of the collector, of the Go runtime and
-// of the process. A scrape succeeds also if the state of the pool cannot be read: ltsworker_pool_up
+// Handler returns a handler for /metrics with the metrics of the collector, of the Go runtime, of
+// the process, and of more. A scrape succeeds also if the state of the pool cannot be read: ltsworker_pool_up
 // is 0 then.
-func (c *Collector) Handler() http.Handler {
+func (c *Collector) Handler(more ...prometheus.Collector) http.Handler {
 	r := prometheus.NewRegistry()
+	r.MustRegister(more...)
 	r.MustRegister(c, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{EnableOpenMetrics: true})
 }
