@@ -34,6 +34,9 @@ type Options struct {
 	// "progress" or "shard_param". value is a copy. Default: nil, values are shown as they are.
 	// Errors and logs are not passed to it.
 	Redact func(kind, key string, value []byte) []byte
+	// TraceURL is the address of a trace in another program, which the page of a task links. It has
+	// {trace_id} in the place of the id. Default: "", no link.
+	TraceURL string
 	// Logger gets errors of pages. Default: slog.Default().
 	Logger *slog.Logger
 }
@@ -62,6 +65,9 @@ func New(o Options) (*Console, error) {
 	}
 	if o.Prefix != "" && (!strings.HasPrefix(o.Prefix, "/") || strings.HasSuffix(o.Prefix, "/")) {
 		errs = append(errs, &task.FieldError{Field: "Prefix", Msg: fmt.Sprintf("must begin with a slash and not end with one, not %q", o.Prefix)})
+	}
+	if err := checkTraceURL(o.TraceURL); err != nil {
+		errs = append(errs, &task.FieldError{Field: "TraceURL", Msg: err.Error()})
 	}
 	c := &Console{opts: o, log: o.Logger, sites: map[string]*site{}, searches: make(chan struct{}, 2)}
 	if c.log == nil {

@@ -222,7 +222,8 @@ type taskPage struct {
 	Holders  []*task.Task
 	MoreHold int
 	Steps    []step
-	Redacted bool // the payload is not shown as it is
+	Trace    string // the address of the producer's trace; "" for none
+	Redacted bool   // the payload is not shown as it is
 }
 
 // step is a part of the timeline of a task.
@@ -273,6 +274,7 @@ func (q *request) task() error {
 	}
 	page.Steps = timeline(t, page.History, p.At)
 	page.Redacted = q.redact(t)
+	page.Trace = q.c.traceOf(t) // none if the header is redacted
 	return q.render("task", p.At, page)
 }
 

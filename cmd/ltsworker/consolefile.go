@@ -25,9 +25,10 @@ type consoleFile struct {
 		Cert string `yaml:"cert"`
 		Key  string `yaml:"key"`
 	} `yaml:"tls"`
-	Redact []string   `yaml:"redact"`
-	OIDC   *oidcFile  `yaml:"oidc"`
-	Proxy  *proxyFile `yaml:"proxy"`
+	TraceURL string     `yaml:"trace_url"`
+	Redact   []string   `yaml:"redact"`
+	OIDC     *oidcFile  `yaml:"oidc"`
+	Proxy    *proxyFile `yaml:"proxy"`
 }
 
 type oidcFile struct {

@@ -113,7 +113,7 @@ func (f *consoleFlags) serve(cmd *cobra.Command, g *globals, users string) error
 	if err := gate.CheckListen(c.Listen); err != nil {
 		return usagef("--listen %v", err)
 	}
-	opts := console.Options{Gate: gate, Prefix: c.Prefix, Logger: log, Calendars: calendar.Builtin()}
+	opts := console.Options{Gate: gate, Prefix: c.Prefix, Logger: log, Calendars: calendar.Builtin(), TraceURL: c.TraceURL}
 	if len(c.Redact) > 0 {
 		if opts.Redact, err = console.RedactKeys(c.Redact...); err != nil {
 			return usagef("%v", err)

@@ -14,7 +14,7 @@ func TestEveryLineOfTheFirstConfigCanBeUsed(t *testing.T) {
 	if err := c.Err(); err != nil {
 		t.Fatalf("%v\n%s", err, all)
 	}
-	for _, key := range []string{"redis", "health", "metrics", joinKey("metrics", "pool"), joinKey("metrics", "max_queues"), joinKey("metrics", "max_kinds"), "callbacks",
+	for _, key := range []string{"redis", "health", "metrics", joinKey("metrics", "pool"), joinKey("metrics", "max_queues"), joinKey("metrics", "max_kinds"), "callbacks", joinKey("traces", "errors"),
 		joinKey("admission", "max_cpu"), joinKey("admission", "min_free_memory")} {
 		if c.lines[key] == 0 {
 			t.Errorf("%s is not shown", key)
