@@ -34,6 +34,8 @@ type Options struct {
 	// "progress" or "shard_param". value is a copy. Default: nil, values are shown as they are.
 	// Errors and logs are not passed to it.
 	Redact func(kind, key string, value []byte) []byte
+	// Tracer makes spans of the tasks that users enqueue. Default: none.
+	Tracer task.Tracer
 	// TraceURL is the address of a trace in another program, which the page of a task links. It has
 	// {trace_id} in the place of the id. Default: "", no link.
 	TraceURL string
@@ -78,7 +80,7 @@ func New(o Options) (*Console, error) {
 			errs = append(errs, &task.FieldError{Field: "Stores", Msg: fmt.Sprintf("has pool %s twice", store.Pool())})
 			continue
 		}
-		s, err := newSite(store, o.Calendars, c.log)
+		s, err := newSite(store, &o, c.log)
 		if err != nil {
 			errs = append(errs, err)
 			continue

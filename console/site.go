@@ -14,7 +14,6 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/task"
-	"github.com/ltsworker/ltsworker/trigger"
 )
 
 const (
@@ -46,8 +45,8 @@ type site struct {
 	inspection shared[[]task.Finding]
 }
 
-func newSite(store *redisstore.Store, calendars map[string]trigger.Calendar, log *slog.Logger) (*site, error) {
-	p, err := pool.New(store, pool.Config{Logger: log, Calendars: calendars})
+func newSite(store *redisstore.Store, o *Options, log *slog.Logger) (*site, error) {
+	p, err := pool.New(store, pool.Config{Logger: log, Calendars: o.Calendars, Tracer: o.Tracer})
 	if err != nil {
 		return nil, err
 	}

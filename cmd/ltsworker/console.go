@@ -19,6 +19,7 @@ one with the user admin and prints a password for one login.
   users: console.users           # see ltsworker console user
   tls: {cert: cert.pem, key: key.pem}
   redact: [password, "*token*"]  # names whose values are not shown
+  metrics: 127.0.0.1:9380        # serves /metrics for Prometheus, without a login
   trace_url: https://traces.example/trace/{trace_id}   # that the page of a task links
   proxy:
     from: [10.1.2.3]

@@ -25,6 +25,7 @@ type consoleFile struct {
 		Cert string `yaml:"cert"`
 		Key  string `yaml:"key"`
 	} `yaml:"tls"`
+	Metrics  string     `yaml:"metrics"`
 	TraceURL string     `yaml:"trace_url"`
 	Redact   []string   `yaml:"redact"`
 	OIDC     *oidcFile  `yaml:"oidc"`
@@ -68,6 +69,25 @@ func readConsoleFile(name string) (c consoleFile, err error) {
 		return c, usagef("%s: %v", name, err)
 	}
 	return c, nil
+}
+
+// readConsoleSection reads the section of the console in the config file of a replica. An unknown
+// key in it is an error.
+func readConsoleSection(name string) (c consoleFile, err error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return c, fmt.Errorf("open the config file: %w", err)
+	}
+	var file struct {
+		Console consoleFile    `yaml:"console"`
+		Others  map[string]any `yaml:",inline"` // have been checked
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	dec.KnownFields(true)
+	if err := dec.Decode(&file); err != nil {
+		return c, usagef("%s: console: %v", name, err)
+	}
+	return file.Console, nil
 }
 
 // access returns how users are identified.

@@ -12,11 +12,16 @@ import (
 	"strings"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/console"
 	"github.com/ltsworker/ltsworker/console/access"
+	"github.com/ltsworker/ltsworker/internal/health"
 	"github.com/ltsworker/ltsworker/internal/logging"
+	"github.com/ltsworker/ltsworker/internal/otlp"
+	"github.com/ltsworker/ltsworker/observe/traces"
+	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/task"
 	"github.com/ltsworker/ltsworker/trigger/calendar"
@@ -48,6 +53,17 @@ func (f *consoleFlags) settings(g *globals, users string) (c consoleFile, err er
 			return c, err
 		}
 	}
+	name := ""
+	if f.pools == nil && len(c.Pools) == 0 {
+		if name, err = g.poolName(""); err != nil {
+			return c, err
+		}
+	}
+	return f.apply(c, name, users)
+}
+
+// apply returns the settings with the flags applied. pool is shown unless other pools are named.
+func (f *consoleFlags) apply(c consoleFile, pool, users string) (consoleFile, error) {
 	if f.listen != "" {
 		c.Listen = f.listen
 	}
@@ -65,15 +81,16 @@ func (f *consoleFlags) settings(g *globals, users string) (c consoleFile, err er
 		c.Pools = f.pools
 	}
 	if len(c.Pools) == 0 {
-		name, err := g.poolName("")
-		if err != nil {
-			return c, err
-		}
-		c.Pools = []string{name}
+		c.Pools = []string{pool}
 	}
 	for _, name := range c.Pools {
 		if err := task.CheckName(name); err != nil {
 			return c, usagef("pool %q %v", name, err)
+		}
+	}
+	if c.Metrics != "" {
+		if err := health.CheckAddress(c.Metrics); err != nil {
+			return c, usagef("metrics %v", err)
 		}
 	}
 	return c, nil
@@ -93,45 +110,99 @@ func (f *consoleFlags) serve(cmd *cobra.Command, g *globals, users string) error
 		return err
 	}
 	log := logging.New(os.Stderr, slog.LevelInfo)
+	var tracer pool.Tracer
+	if otlp.Wanted() {
+		e, err := otlp.New(cmd.Context(), otlp.Options{Version: version(), Log: log})
+		if err != nil {
+			return usagef("%v", err)
+		}
+		defer e.Close()
+		tracer = traces.New(traces.Options{Provider: e.Provider()})
+	}
+	rdb := at.Client()
+	defer rdb.Close()
+	s, err := openConsole(cmd, &c, rdb, tracer, log)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	return s.serve(cmd.Context())
+}
+
+// servedConsole is a console that listens.
+type servedConsole struct {
+	file     *consoleFile
+	pages    *console.Console
+	listener net.Listener
+	stores   []*redisstore.Store
+	log      *slog.Logger
+	stop     func() // of the metrics
+}
+
+// openConsole makes the console of a file and listens. It makes no call to Redis.
+func openConsole(cmd *cobra.Command, c *consoleFile, rdb redis.UniversalClient, tracer pool.Tracer, log *slog.Logger) (s *servedConsole, err error) {
+	s = &servedConsole{file: c, log: log, stop: func() {}}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
+		return s, usagef("tls needs both cert and key")
+	}
 	if c.Users != "" {
 		if err := firstUser(cmd, c.Users); err != nil {
-			return err
+			return s, err
 		}
 	}
 	o, err := c.access()
 	if err != nil {
-		return err
+		return s, err
 	}
 	o.Log = log
-	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
-		return usagef("tls needs both cert and key")
-	}
 	gate, err := access.New(o)
 	if err != nil {
-		return usagef("%v", err)
+		return s, usagef("%v", err)
 	}
 	if err := gate.CheckListen(c.Listen); err != nil {
-		return usagef("--listen %v", err)
+		return s, usagef("--listen %v", err)
 	}
-	opts := console.Options{Gate: gate, Prefix: c.Prefix, Logger: log, Calendars: calendar.Builtin(), TraceURL: c.TraceURL}
+	opts := console.Options{Gate: gate, Prefix: c.Prefix, Logger: log, Calendars: calendar.Builtin(), TraceURL: c.TraceURL, Tracer: tracer}
 	if len(c.Redact) > 0 {
 		if opts.Redact, err = console.RedactKeys(c.Redact...); err != nil {
-			return usagef("%v", err)
+			return s, usagef("%v", err)
 		}
 	}
-	rdb := at.Client()
-	defer rdb.Close()
 	for _, name := range slices.Compact(c.Pools) {
-		store := redisstore.New(rdb, name)
-		defer store.Close()
-		opts.Stores = append(opts.Stores, store)
+		s.stores = append(s.stores, redisstore.New(rdb, name))
 	}
-	pages, err := console.New(opts)
-	if err != nil {
-		return usagef("%v", err)
+	opts.Stores = s.stores
+	if s.pages, err = console.New(opts); err != nil {
+		return s, usagef("%v", err)
 	}
-	defer pages.Close()
-	return listen(cmd.Context(), &c, pages, log)
+	if c.Metrics != "" {
+		if s.stop, err = serveMetrics(c.Metrics, s.stores, log); err != nil {
+			return s, err
+		}
+	}
+	if s.listener, err = net.Listen("tcp", c.Listen); err != nil {
+		// Not wrapped, so that it is not taken for an error of the connection to Redis.
+		return s, fmt.Errorf("console: %v", err)
+	}
+	return s, nil
+}
+
+func (s *servedConsole) close() {
+	s.stop()
+	if s.pages != nil {
+		s.pages.Close()
+	}
+	if s.listener != nil {
+		s.listener.Close()
+	}
+	for _, store := range s.stores {
+		store.Close()
+	}
 }
 
 // firstUser makes the password file with a first user if there is none, and prints the
@@ -148,13 +219,9 @@ func firstUser(cmd *cobra.Command, file string) error {
 	return err
 }
 
-// listen serves until ctx ends.
-func listen(ctx context.Context, c *consoleFile, pages *console.Console, log *slog.Logger) error {
-	listener, err := net.Listen("tcp", c.Listen)
-	if err != nil {
-		// Not wrapped, so that it is not taken for an error of the connection to Redis.
-		return fmt.Errorf("console: %v", err)
-	}
+// serve serves until ctx ends.
+func (s *servedConsole) serve(ctx context.Context) (err error) {
+	c, pages, log := s.file, s.pages, s.log
 	server := &http.Server{
 		Handler: pages, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
@@ -174,11 +241,11 @@ func listen(ctx context.Context, c *consoleFile, pages *console.Console, log *sl
 	if c.TLS.Cert != "" {
 		scheme = "https"
 	}
-	log.Info("console", "url", scheme+"://"+listener.Addr().String()+c.Prefix+"/", "pools", strings.Join(c.Pools, ","))
+	log.Info("console", "url", scheme+"://"+s.listener.Addr().String()+c.Prefix+"/", "pools", strings.Join(c.Pools, ","))
 	if c.TLS.Cert != "" {
-		err = server.ServeTLS(listener, c.TLS.Cert, c.TLS.Key)
+		err = server.ServeTLS(s.listener, c.TLS.Cert, c.TLS.Key)
 	} else {
-		err = server.Serve(listener)
+		err = server.Serve(s.listener)
 	}
 	if !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("console: %v", err)

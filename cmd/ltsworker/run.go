@@ -25,7 +25,6 @@ import (
 	"github.com/ltsworker/ltsworker/observe/metrics"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
-	"github.com/ltsworker/ltsworker/task"
 )
 
 func newRun(g *globals) *cobra.Command {
@@ -53,6 +52,7 @@ commands of its handlers, until interrupted.
   traces: {errors: false}        # exports spans by OTLP; true: with the texts of errors
   admission: {max_cpu: 90%, min_free_memory: 512MiB}   # beyond a bound no task starts here
   callbacks: 127.0.0.1:8081      # takes reports from outside: POST /callback/TOKEN
+  console: {listen: 127.0.0.1:8380, users: console.users}   # has the keys of ltsworker console
   queues:
     default: {workers: 4, limit: 10, max_len: 10000}   # 4 in this replica, 10 over all
     calls: {workers: 4, rate: 100/s burst 10, aging: 30s}   # starts per time over all
@@ -182,6 +182,10 @@ result. The command does not run again if a save fails; after max_attempts the t
 failed, and retry exports its result again. With max_staged results that are not saved,
 no task of the kind starts. With large_result: export, an output may have 4,000,000 bytes.
 
+With --console, or console in the file, the process also serves the web console, until the
+last task has ended. The section has the keys of the file of ltsworker console, and the
+password file is the same one.
+
 With --callbacks, the replica takes reports from outside as POST /callback/TOKEN.
 Requests are not logged, because their paths have tokens.
 
@@ -206,41 +210,12 @@ Failed attempts are logged at the level info, problems of the pool at warn and e
 	cmd.Flags().StringVar(&f.health, "health", "", "serve /live and /ready at `HOST:PORT` (default the config file's)")
 	cmd.Flags().BoolVar(&f.metrics, "metrics", false, "serve /metrics and /scale, too (default the config file's)")
 	cmd.Flags().BoolVar(&f.traces, "traces", false, "export spans by OTLP (default if the config file or OTEL_ variables say so)")
+	cmd.Flags().StringVar(&f.console, "console", "", "serve the web console at `HOST:PORT` (default the config file's)")
 	cmd.Flags().StringVar(&f.callbacks, "callbacks", "", "take reports from outside at `HOST:PORT`, as POST /callback/TOKEN\n(default the config file's)")
 	cmd.Flags().StringArrayVar(&f.labels, "label", nil, "`LABEL` of this replica, beside those of the config file; may be repeated")
 	cmd.Flags().BoolVar(&f.exclusive, "exclusive", false, "take only tasks that have a label")
 	cmd.Flags().StringVar(&f.logFormat, "log-format", "auto", "format of the log: text, json, or auto: text on a terminal, else json")
 	return cmd
-}
-
-// runFlags are the flags of run.
-type runFlags struct {
-	file, health, callbacks, logFormat string
-	labels                             []string
-	exclusive, metrics, traces         bool
-}
-
-func (f *runFlags) check() error {
-	if f.file == "" {
-		return usagef("-c FILE is missing")
-	}
-	if !slices.Contains(logging.Formats, f.logFormat) {
-		return usagef("--log-format must be one of %s, not %s", strings.Join(logging.Formats, " "), terminal.Quoted(f.logFormat))
-	}
-	if err := task.CheckReplicaLabels(f.labels); err != nil {
-		return usagef("--label %v", err)
-	}
-	if f.health != "" {
-		if err := health.CheckAddress(f.health); err != nil {
-			return usagef("--health %v", err)
-		}
-	}
-	if f.callbacks != "" {
-		if err := health.CheckAddress(f.callbacks); err != nil {
-			return usagef("--callbacks %v", err)
-		}
-	}
-	return nil
 }
 
 func run(cmd *cobra.Command, g *globals, f *runFlags) error {
@@ -260,6 +235,10 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 		}
 		m := metrics.NewCollector(p, *c.Metrics)
 		routes["/metrics"], routes["/scale"] = m.Handler(at.traces.Metrics()...), m.Scale()
+	}
+	pages, err := f.consoleOf(c)
+	if err != nil {
+		return err
 	}
 	// The commands of handlers inherit the environment, but must not get the password.
 	if err := os.Unsetenv("LTS_REDIS"); err != nil {
@@ -294,6 +273,13 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 	defer stopWatching()
 	if address != "" {
 		stop, err := health.Serve(address, p, routes, log)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	if pages != nil {
+		stop, err := startConsole(cmd, pages, at, c.Pool.Tracer, log)
 		if err != nil {
 			return err
 		}

@@ -72,7 +72,16 @@ func (u *user) prepareReplica() {
 // startWith runs a replica with a config file of the user.
 func (u *user) startWith(file string, flags ...string) *replica {
 	u.t.Helper()
-	cmd := u.command(append([]string{"run", "-c", file}, flags...)...)
+	r := u.startLogged(u.command(append([]string{"run", "-c", file}, flags...)...))
+	if line := r.await("replica starting"); !strings.Contains(line, `"redis_from":"LTS_REDIS","redis_user":`) {
+		u.t.Errorf("it does not say which Redis it uses: %s", line)
+	}
+	return r
+}
+
+// startLogged starts a command whose log is read.
+func (u *user) startLogged(cmd *exec.Cmd) *replica {
+	u.t.Helper()
 	log, err := cmd.StderrPipe()
 	if err != nil {
 		u.t.Fatal(err)
@@ -82,9 +91,6 @@ func (u *user) startWith(file string, flags ...string) *replica {
 	}
 	r := &replica{t: u.t, cmd: cmd, log: bufio.NewScanner(log)}
 	u.t.Cleanup(func() { _ = cmd.Process.Kill() })
-	if line := r.await("replica starting"); !strings.Contains(line, `"redis_from":"LTS_REDIS","redis_user":`) {
-		u.t.Errorf("it does not say which Redis it uses: %s", line)
-	}
 	return r
 }
 

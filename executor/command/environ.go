@@ -14,8 +14,8 @@ import (
 
 // withheld are the variables that no command inherits: those by which systemd controls a
 // service, because a command could send notifications in the name of the replica or use
-// its sockets, and the URL of Redis, which may hold a password.
-var withheld = []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LTS_REDIS"}
+// its sockets, the URL of Redis, which may hold a password, and a secret of the console.
+var withheld = []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LTS_REDIS", "LTS_OIDC_SECRET"}
 
 // checkInherit returns everything that is wrong with names of inherited variables.
 func checkInherit(inherit []string) (errs []error) {

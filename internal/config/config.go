@@ -36,6 +36,8 @@ type Config struct {
 	HealthAddress string // of the health endpoint; "" for none
 	// Metrics are served by the health endpoint; nil for none.
 	Metrics *metrics.Options
+	// Console is set if the file has a section for the console, which the binary reads.
+	Console bool
 	Traces  *Traces // of the binary; nil if the file does not turn them on
 	// CallbackAddress is where reports from outside arrive over HTTP; "" for nowhere.
 	CallbackAddress string
@@ -151,6 +153,11 @@ func (c *Config) read(r *yamlReader, root *yaml.Node) {
 			c.Traces = &Traces{}
 			if n.ShortTag() != "!!null" { // "traces:" is the same as "traces: {}"
 				r.section(n, at, field{"errors", r.flag(&c.Traces.Errors)})
+			}
+		}},
+		field{"console", func(n *yaml.Node, at string) {
+			if c.Console = true; follow(n).Kind != yaml.MappingNode && n.ShortTag() != "!!null" {
+				r.add(n, at, "must be a mapping such as {listen: 127.0.0.1:8380}, not %s", describe(n))
 			}
 		}},
 		field{"callbacks", r.address(&c.CallbackAddress)},
