@@ -38,7 +38,7 @@ type (
 	//	// read has the stored form of the key: see UniqueKey. Default: none.
 	//	Unique string
 	//	// Headers are passed to the handler. The task's terminal event has them in Meta
-	//	// (JSON: meta). Default: none. At most MaxHeaders, each key and value in UTF-8 and
+	//	// (JSON: meta), except traceparent and tracestate. Default: none. At most MaxHeaders, each key and value in UTF-8 and
 	//	// at most MaxHeaderLen bytes.
 	//	Headers map[string]string
 	//	// Delay is the time from the enqueue until the task becomes waiting, by the store's
@@ -155,7 +155,7 @@ type (
 	//	Wait    time.Duration     // on claims: from due to claimed
 	//	Run     time.Duration     // on ended attempts: from claimed to ended
 	//	Error   string            // on failures; on a stop, the reason given with it
-	//	Meta    map[string]string // on terminal events: the task's headers, and what SetMeta has set
+	//	Meta    map[string]string // on terminal events: the task's headers except those of its trace, and what SetMeta has set
 	//	Orphan  string            // on terminal events: Task.Orphan
 	//	// ThenID is the id of the task that follows, on a success of a task with Spec.Then.
 	//	// ThenError says why it was not made.

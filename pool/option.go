@@ -65,7 +65,8 @@ func UniqueByArgs() Option {
 // programs use Wait, which needs no reply.
 func Reply() Option { return func(s *Spec) { s.Reply = true } }
 
-// Headers adds entries that are passed to the handler and to the task's terminal event.
+// Headers adds entries that are passed to the handler and to the task's terminal event, except
+// traceparent and tracestate, which only the handler gets.
 // If two entries have the same key, the last one counts.
 func Headers(h map[string]string) Option {
 	h = maps.Clone(h)

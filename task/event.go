@@ -27,7 +27,7 @@ type Event struct {
 	Wait    time.Duration     // on claims: from due to claimed
 	Run     time.Duration     // on ended attempts: from claimed to ended
 	Error   string            // on failures; on a stop, the reason given with it
-	Meta    map[string]string // on terminal events: the task's headers, and what SetMeta has set
+	Meta    map[string]string // on terminal events: the task's headers except those of its trace, and what SetMeta has set
 	Orphan  string            // on terminal events: Task.Orphan
 	// ThenID is the id of the task that follows, on a success of a task with Spec.Then.
 	// ThenError says why it was not made.

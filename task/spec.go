@@ -66,7 +66,7 @@ type Spec struct {
 	// read has the stored form of the key: see UniqueKey. Default: none.
 	Unique string
 	// Headers are passed to the handler. The task's terminal event has them in Meta
-	// (JSON: meta). Default: none. At most MaxHeaders, each key and value in UTF-8 and
+	// (JSON: meta), except traceparent and tracestate. Default: none. At most MaxHeaders, each key and value in UTF-8 and
 	// at most MaxHeaderLen bytes.
 	Headers map[string]string
 	// Delay is the time from the enqueue until the task becomes waiting, by the store's
