@@ -24,6 +24,7 @@ import (
 	_ "github.com/ltsworker/ltsworker/executor/remote"
 	_ "github.com/ltsworker/ltsworker/export/file"
 	_ "github.com/ltsworker/ltsworker/observe/metrics"
+	_ "github.com/ltsworker/ltsworker/observe/traces"
 	_ "github.com/ltsworker/ltsworker/pool/pooltest"
 	_ "github.com/ltsworker/ltsworker/trigger/calendar"
 )
@@ -33,6 +34,7 @@ import (
 var packages = map[string]string{
 	"admission":  "github.com/ltsworker/ltsworker/admission",
 	"metrics":    "github.com/ltsworker/ltsworker/observe/metrics",
+	"traces":     "github.com/ltsworker/ltsworker/observe/traces",
 	"access":     "github.com/ltsworker/ltsworker/console/access",
 	"archive":    "github.com/ltsworker/ltsworker/archive",
 	"calendar":   "github.com/ltsworker/ltsworker/trigger/calendar",
