@@ -129,7 +129,7 @@ func wantLinked(t testing.TB, span tracetest.SpanStub, producer trace.SpanContex
 func attrs(span tracetest.SpanStub) map[attribute.Key]string {
 	m := map[attribute.Key]string{}
 	for _, a := range span.Attributes {
-		m[a.Key] = a.Value.Emit()
+		m[a.Key] = a.Value.String()
 	}
 	return m
 }
