@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ltsworker/ltsworker/console/bulk"
 	"github.com/ltsworker/ltsworker/internal/failures"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
@@ -37,6 +38,7 @@ type site struct {
 	store *redisstore.Store
 	pool  *pool.Pool
 	hub   *hub
+	bulk  *bulk.Manager
 
 	mu      sync.Mutex
 	last    *picture // the newest one; nil before the first
@@ -44,19 +46,22 @@ type site struct {
 	failed  failures.Reader
 
 	inspection shared[[]task.Finding]
+	readOnly   shared[bool] // the Redis user may change nothing
 }
 
-func newSite(store *redisstore.Store, calendars map[string]trigger.Calendar, log *slog.Logger) (*site, error) {
+func newSite(store *redisstore.Store, calendars map[string]trigger.Calendar, query bulkQuery, log *slog.Logger) (*site, error) {
 	p, err := pool.New(store, pool.Config{Logger: log, Calendars: calendars})
 	if err != nil {
 		return nil, err
 	}
 	s := &site{name: store.Pool(), store: store, pool: p}
 	s.hub = newHub(store, p, log.With("pool", s.name))
+	s.bulk = bulk.New(store, bulk.Options{Select: query, Changed: s.hub.poke, Logger: log.With("pool", s.name)})
 	return s, nil
 }
 
 func (s *site) close() {
+	s.bulk.Close()
 	s.hub.close()
 	s.pool.Close()
 }

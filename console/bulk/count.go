@@ -109,7 +109,7 @@ func (r *run) add(ctx context.Context, tasks []*task.Task, last bool) error {
 	r.Counted, r.Chunks = r.Counted+len(sound), r.Chunks+len(chunks)
 	if last {
 		if r.Phase = Counted; r.Counted == 0 {
-			r.Phase, r.Ended = Done, r.m.now()
+			r.Phase, r.Ended = Done, r.m.Now()
 		}
 	}
 	return r.save(ctx, chunks, nil)

@@ -86,8 +86,8 @@ func (m *Manager) Close() {
 	m.done.Wait()
 }
 
-// now returns the time of the clock of Redis.
-func (m *Manager) now() time.Time {
+// Now returns the time of the clock of Redis, as far as the last read of a job tells.
+func (m *Manager) Now() time.Time {
 	return time.Now().Add(time.Duration(m.offset.Load())).UTC().Truncate(time.Millisecond)
 }
 
@@ -156,9 +156,13 @@ func (m *Manager) Ask(ctx context.Context, o Order) (*Job, error) {
 	if _, err := m.read(ctx); err != nil { // the clock
 		return nil, err
 	}
-	s := stored{Job: Job{ID: redisstore.NewBulkID(), Verb: o.Verb, Query: o.Query, State: o.State, Priority: o.Priority, User: o.User, Method: o.Method, Phase: Counting, Asked: m.now()}}
+	s := stored{Job: Job{ID: redisstore.NewBulkID(), Verb: o.Verb, Query: o.Query, State: o.State, Priority: o.Priority, User: o.User, Method: o.Method, Phase: Counting, Asked: m.Now()}}
 	s.Updated = s.Asked
-	if _, err := m.o.Select(o.Query, o.State, s.Asked); err != nil {
+	q, err := m.o.Select(o.Query, o.State, s.Asked)
+	if err == nil {
+		err = checkNames(q)
+	}
+	if err != nil {
 		return nil, err
 	}
 	stats, err := m.store.Stats(ctx)
@@ -174,18 +178,28 @@ func (m *Manager) Ask(ctx context.Context, o Order) (*Job, error) {
 	case task.Running:
 		s.Total = stats.Running
 	}
-	if ok, err := m.write(ctx, &s, redisstore.NewBulkID(), nil, nil); err != nil || !ok {
-		return nil, errors.Join(err, errUnless(ok, err))
+	ok, err := m.write(ctx, &s, redisstore.NewBulkID(), nil, nil)
+	if err == nil && !ok {
+		err = ErrPhase // another job has this id
+	}
+	if err != nil {
+		return nil, err
 	}
 	m.look()
 	return &s.Job, nil
 }
 
-func errUnless(ok bool, err error) error {
-	if ok || err != nil {
-		return nil
+// checkNames returns an error for each name of a query that is none.
+func checkNames(q task.PageQuery) error {
+	var errs []error
+	for field, names := range map[string][]string{"kind": q.Kinds, "queue": q.Queues, "group": q.Groups, "label": q.Labels} {
+		for _, name := range names {
+			if err := task.CheckName(name); err != nil {
+				errs = append(errs, &task.FieldError{Field: field, Msg: fmt.Sprintf("%q %v", name, err)})
+			}
+		}
 	}
-	return ErrPhase
+	return errors.Join(errs...)
 }
 
 // Yes confirms a count.
@@ -212,7 +226,7 @@ func (m *Manager) Confirm(ctx context.Context, id string, y Yes) (*Job, error) {
 		if y.Count != s.Counted {
 			return nil, &task.FieldError{Field: "count", Msg: fmt.Sprintf("must be %d, the number of tasks that were counted, not %d", s.Counted, y.Count)}
 		}
-		s.Phase, s.Confirmed, s.ConfirmedBy, s.ConfirmedMethod, s.Reason = Running, m.now(), y.User, y.Method, y.Reason
+		s.Phase, s.Confirmed, s.ConfirmedBy, s.ConfirmedMethod, s.Reason = Running, m.Now(), y.User, y.Method, y.Reason
 		s.Updated, s.Size = s.Confirmed, fewest
 		return &task.AuditEntry{User: y.User, Method: y.Method, Action: s.action(), Target: s.target(), Count: s.Counted, Reason: y.Reason}, nil
 	})
@@ -237,7 +251,7 @@ func (m *Manager) Cancel(ctx context.Context, id, user string) (*Job, error) {
 			return nil, ErrPhase
 		}
 		if s.CancelledBy = user; s.Phase == Counted {
-			s.Phase, s.Ended = Cancelled, m.now()
+			s.Phase, s.Ended = Cancelled, m.Now()
 		}
 		return nil, nil
 	})
@@ -301,7 +315,7 @@ func (m *Manager) List(ctx context.Context) (jobs []*Job, now time.Time, err err
 			jobs = append(jobs, &all[i].Job)
 		}
 	}
-	return jobs, m.now(), err
+	return jobs, m.Now(), err
 }
 
 // look wakes the loop.

@@ -82,7 +82,7 @@ func (m *Manager) poll(ctx context.Context, seen map[string]int64, may bool) (ti
 			continue
 		}
 		wait = watched
-		if !may || s.Until.After(m.now()) || !m.take(s.ID) {
+		if !may || s.Until.After(m.Now()) || !m.take(s.ID) {
 			continue
 		}
 		r := &run{m: m, stored: *s}
@@ -140,7 +140,7 @@ type run struct {
 
 // claim takes the lease of the job.
 func (r *run) claim(ctx context.Context) error {
-	r.Until, r.Seq = r.m.now().Add(lease), r.Seq+1
+	r.Until, r.Seq = r.m.Now().Add(lease), r.Seq+1
 	ok, err := r.m.write(ctx, &r.stored, redisstore.NewBulkID(), nil, nil)
 	if err == nil && !ok {
 		return errLost
@@ -204,7 +204,7 @@ func (r *run) save(ctx context.Context, chunks []string, audit *task.AuditEntry)
 	r.Seq++
 	call := redisstore.NewBulkID()
 	write := func() error {
-		r.Updated = r.m.now()
+		r.Updated = r.m.Now()
 		if r.Until = r.Updated.Add(lease); r.Phase == Counted || r.Phase.Ended() {
 			r.Until = time.Time{} // no console runs it
 		}
@@ -236,7 +236,7 @@ func (r *run) save(ctx context.Context, chunks []string, audit *task.AuditEntry)
 
 // end ends the job. The outcome of a job that was confirmed is in the audit stream.
 func (r *run) end(ctx context.Context, phase Phase, text string) error {
-	r.Phase, r.Error, r.Ended = phase, text, r.m.now()
+	r.Phase, r.Error, r.Ended = phase, text, r.m.Now()
 	var audit *task.AuditEntry
 	if !r.Confirmed.IsZero() {
 		audit = &task.AuditEntry{User: r.ConfirmedBy, Method: r.ConfirmedMethod, Action: r.action(), Target: r.left(), Of: r.audit, Done: r.Changed, Error: text}
