@@ -112,7 +112,7 @@ func (q *request) confirmBulk() error {
 	if err != nil {
 		return &task.FieldError{Field: "count", Msg: "must be the number of tasks that were counted, " + strconv.Itoa(job.Counted)}
 	}
-	yes := bulk.Yes{Count: count, Reason: strings.TrimSpace(q.PostFormValue("reason")), User: q.user.Name, Method: q.user.Method}
+	yes := bulk.Confirmation{Count: count, Reason: strings.TrimSpace(q.PostFormValue("reason")), User: q.user.Name, Method: q.user.Method}
 	if job, err = q.site.bulk.Confirm(q.Context(), job.ID, yes); err != nil {
 		return err
 	}

@@ -165,8 +165,8 @@ func TestQueriesOfJobsAreThoseOfLists(t *testing.T) {
 	}
 }
 
-// A page of jobs follows a job that makes no events: a browser is told that something has
-// changed, although the job deletes tasks.
+// A page of jobs follows a job that makes no events: its browser gets a message
+// without an event.
 func TestBrowsersFollowJobs(t *testing.T) {
 	t.Parallel()
 	b := newBrowser(t, nil)
@@ -175,7 +175,7 @@ func TestBrowsersFollowJobs(t *testing.T) {
 	b.reading()
 	h := b.c.sites[b.name].hub
 	for { // a message may be gathered with one of the events before
-		h.poke()
+		h.notify()
 		if id, m := s.next(); id == "" && m.Events == 1 && !m.Reset {
 			break
 		}

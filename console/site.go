@@ -56,7 +56,7 @@ func newSite(store *redisstore.Store, calendars map[string]trigger.Calendar, que
 	}
 	s := &site{name: store.Pool(), store: store, pool: p}
 	s.hub = newHub(store, p, log.With("pool", s.name))
-	s.bulk = bulk.New(store, bulk.Options{Select: query, Changed: s.hub.poke, Logger: log.With("pool", s.name)})
+	s.bulk = bulk.New(store, bulk.Options{Select: query, Changed: s.hub.notify, Logger: log.With("pool", s.name)})
 	return s, nil
 }
 

@@ -46,7 +46,7 @@ func TestJobChangesOnlyWhatItHasCounted(t *testing.T) {
 	must(s.store.Retry(t.Context(), task.Edit{}, "again"))
 	s.make(50, task.Spec{Kind: "mail"})
 
-	for _, y := range []bulk.Yes{{Count: n + 2, Reason: "x"}, {Count: n + 3}} {
+	for _, y := range []bulk.Confirmation{{Count: n + 2, Reason: "x"}, {Count: n + 3}} {
 		var field *task.FieldError
 		if _, err := s.m.Confirm(t.Context(), j.ID, y); !errors.As(err, &field) {
 			t.Errorf("confirmed with %+v: %v", y, err)
@@ -75,7 +75,7 @@ func TestJobChangesOnlyWhatItHasCounted(t *testing.T) {
 	if e := entries[1]; e.Of != entries[0].ID || e.Done != n || e.Error != "" || !strings.Contains(e.Target, "gone 1") {
 		t.Errorf("outcome %+v", e)
 	}
-	if _, err := s.m.Confirm(t.Context(), j.ID, bulk.Yes{Count: n + 3, Reason: "x"}); !errors.Is(err, bulk.ErrPhase) {
+	if _, err := s.m.Confirm(t.Context(), j.ID, bulk.Confirmation{Count: n + 3, Reason: "x"}); !errors.Is(err, bulk.ErrPhase) {
 		t.Errorf("confirmed twice: %v", err)
 	}
 	if keys := s.rdb.Exists(t.Context(), s.key("bulklist:"+j.ID)).Val(); keys != 0 {

@@ -97,7 +97,7 @@ func (r *run) changePart(ctx context.Context, tasks []redisstore.CountedTask) er
 	case err != nil && strings.Contains(err.Error(), "WRONGTYPE"):
 		// The call has changed the tasks that are not damaged, and does not say which.
 		for _, t := range tasks {
-			r.leave(t.ID, LeftUnknown)
+			r.skip(t.ID, LeftUnknown)
 		}
 		return nil
 	case err != nil:
@@ -107,7 +107,7 @@ func (r *run) changePart(ctx context.Context, tasks []redisstore.CountedTask) er
 		if c.Done {
 			r.Changed++
 		} else {
-			r.leave(c.ID, why(c))
+			r.skip(c.ID, why(c))
 		}
 	}
 	return nil

@@ -156,8 +156,8 @@ func (j *Job) Rate() int {
 	return 0
 }
 
-// leave notes that a task was left as it was.
-func (j *Job) leave(id, why string) {
+// skip notes that a task was left as it was.
+func (j *Job) skip(id, why string) {
 	if j.Left == nil {
 		j.Left = map[string]int{}
 	}

@@ -132,7 +132,7 @@ func (s *site) reached(id string, p bulk.Phase) *bulk.Job {
 
 func (s *site) confirm(id string, count int) {
 	s.t.Helper()
-	if _, err := s.m.Confirm(s.t.Context(), id, bulk.Yes{Count: count, Reason: "a test", User: "bob", Method: "oidc"}); err != nil {
+	if _, err := s.m.Confirm(s.t.Context(), id, bulk.Confirmation{Count: count, Reason: "a test", User: "bob", Method: "oidc"}); err != nil {
 		s.t.Fatal(err)
 	}
 }

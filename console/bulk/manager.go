@@ -59,13 +59,13 @@ type Manager struct {
 	stop   context.CancelFunc
 	done   sync.WaitGroup
 
-	mu      sync.Mutex
-	running map[string]bool // the jobs that this manager runs
-	told    time.Time       // when Changed was called last
+	mu       sync.Mutex
+	running  map[string]bool // the jobs that this manager runs
+	notified time.Time       // when Changed was called last
 }
 
-// New returns the manager of the jobs of a pool. It looks for jobs to run at once, and then every
-// few seconds with one small call.
+// New returns the manager of the jobs of a pool. It reads which jobs are open at once, and then
+// every few seconds with one small call.
 func New(store *redisstore.Store, o Options) *Manager {
 	if o.Changed == nil {
 		o.Changed = func() {}
@@ -185,7 +185,7 @@ func (m *Manager) Ask(ctx context.Context, o Order) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.look()
+	m.wake()
 	return &s.Job, nil
 }
 
@@ -202,8 +202,8 @@ func checkNames(q task.PageQuery) error {
 	return errors.Join(errs...)
 }
 
-// Yes confirms a count.
-type Yes struct {
+// Confirmation confirms a count.
+type Confirmation struct {
 	Count  int // that the user has seen
 	Reason string
 	User   string // who confirms
@@ -212,7 +212,7 @@ type Yes struct {
 
 // Confirm lets a job change the tasks that it has counted. The audit entry is written in the
 // same step. The count must be that of the job, and a reason is needed.
-func (m *Manager) Confirm(ctx context.Context, id string, y Yes) (*Job, error) {
+func (m *Manager) Confirm(ctx context.Context, id string, y Confirmation) (*Job, error) {
 	switch {
 	case y.Reason == "":
 		return nil, &task.FieldError{Field: "reason", Msg: "is required"}
@@ -281,8 +281,8 @@ func (m *Manager) update(ctx context.Context, id string, change func(*stored) (*
 			return nil, err
 		}
 		if ok {
-			m.look()
-			m.tell(true)
+			m.wake()
+			m.notify(true)
 			return &s.Job, nil
 		}
 	}
@@ -318,20 +318,20 @@ func (m *Manager) List(ctx context.Context) (jobs []*Job, now time.Time, err err
 	return jobs, m.Now(), err
 }
 
-// look wakes the loop.
-func (m *Manager) look() {
+// wake ends the wait of the loop.
+func (m *Manager) wake() {
 	select {
 	case m.kick <- struct{}{}:
 	default:
 	}
 }
 
-// tell calls Options.Changed, and drops calls within half a second unless they are the last ones.
-func (m *Manager) tell(last bool) {
+// notify calls Options.Changed, and drops calls within half a second unless they are the last ones.
+func (m *Manager) notify(last bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if last || time.Since(m.told) >= time.Second/2 {
-		m.told = time.Now()
+	if last || time.Since(m.notified) >= time.Second/2 {
+		m.notified = time.Now()
 		m.o.Changed()
 	}
 }

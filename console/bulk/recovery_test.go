@@ -244,7 +244,7 @@ func TestConsoleOfAViewerRunsNoJobs(t *testing.T) {
 	}
 	s.console()
 	s.reached(j.ID, bulk.Counted)
-	if _, err := viewer.Confirm(t.Context(), j.ID, bulk.Yes{Count: 10, Reason: "x"}); err == nil || !strings.Contains(err.Error(), "may read the pool") {
+	if _, err := viewer.Confirm(t.Context(), j.ID, bulk.Confirmation{Count: 10, Reason: "x"}); err == nil || !strings.Contains(err.Error(), "may read the pool") {
 		t.Errorf("%v", err)
 	}
 	if _, err := viewer.Cancel(t.Context(), j.ID, "ann"); err == nil {

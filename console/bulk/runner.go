@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// idle is how often a manager looks for jobs that another one has left, and watched how often
+	// idle is how often a manager reads which jobs are open, and watched how often
 	// while there are some that another one runs.
 	idle    = 5 * time.Second
 	watched = time.Second
@@ -57,7 +57,7 @@ func (m *Manager) loop(ctx context.Context) {
 	}
 }
 
-// poll starts jobs that nobody runs and returns the time until the next poll.
+// poll starts jobs that no manager runs and returns the time until the next poll.
 func (m *Manager) poll(ctx context.Context, seen map[string]int64, may bool) (time.Duration, error) {
 	ids, err := m.store.OpenBulkJobs(ctx)
 	maps.DeleteFunc(seen, func(id string, _ int64) bool { return err == nil && !slices.Contains(ids, id) && m.changed() })
@@ -76,7 +76,7 @@ func (m *Manager) poll(ctx context.Context, seen map[string]int64, may bool) (ti
 		}
 		if seen[s.ID] != s.rev {
 			seen[s.ID] = s.rev
-			m.tell(false)
+			m.notify(false)
 		}
 		if s.Phase == Counted || m.has(s.ID) {
 			continue
@@ -95,7 +95,7 @@ func (m *Manager) poll(ctx context.Context, seen map[string]int64, may bool) (ti
 			return wait, err
 		}
 		m.done.Go(func() {
-			defer m.look()
+			defer m.wake()
 			defer m.release(r.ID)
 			r.run(ctx)
 		})
@@ -103,9 +103,9 @@ func (m *Manager) poll(ctx context.Context, seen map[string]int64, may bool) (ti
 	return wait, nil
 }
 
-// changed tells that a job has ended elsewhere.
+// changed notifies the pages that a job has ended elsewhere.
 func (m *Manager) changed() bool {
-	m.tell(true)
+	m.notify(true)
 	return true
 }
 
@@ -171,7 +171,7 @@ func (r *run) run(ctx context.Context) {
 			r.m.log.Error("the failure of a bulk job cannot be written", "job", r.ID, "err", err)
 		}
 	}
-	r.m.tell(true)
+	r.m.notify(true)
 }
 
 // persist repeats a call until it succeeds, the context ends, or its error is one that remains.
@@ -228,7 +228,7 @@ func (r *run) save(ctx context.Context, chunks []string, audit *task.AuditEntry)
 	}
 	for {
 		if err := r.persist(ctx, "its record", write); !errors.Is(err, errUser) {
-			r.m.tell(err == nil && (r.Phase.Ended() || r.Phase == Counted))
+			r.m.notify(err == nil && (r.Phase.Ended() || r.Phase == Counted))
 			return err
 		}
 	}
