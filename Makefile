@@ -108,7 +108,7 @@ soak: redis postgres prometheus docker ## the integration tests, the store's rul
 	go test -race -count 1 -timeout 0 ./redisstore -full -walk.steps=3000
 	go test -vet=off -count 1 -timeout 0 -run "$$(scripts/emulated.sh)" ./redisstore -full
 	go test -race -count 1 -timeout 0 $(UNRACED)
-	go test -count 1 -timeout 0 ./export/sql ./observe/metrics -soak
+	go test -count 1 -timeout 0 ./console/bulk ./export/sql ./observe/metrics -soak
 	cd executor/docker && go test -count 1 -timeout 0 -soak
 	go test -vet=off -count 1 -timeout 0 -v -run TestPagesAreReadByAnIndex/sqlite ./archive -rows 5000000
 

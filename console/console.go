@@ -80,7 +80,7 @@ func New(o Options) (*Console, error) {
 			errs = append(errs, &task.FieldError{Field: "Stores", Msg: fmt.Sprintf("has pool %s twice", store.Pool())})
 			continue
 		}
-		s, err := newSite(store, &o, c.log)
+		s, err := newSite(store, &o, c.bulkQuery, c.log)
 		if err != nil {
 			errs = append(errs, err)
 			continue

@@ -50,8 +50,9 @@ type hub struct {
 	pool  *pool.Pool
 	log   *slog.Logger
 
-	changed atomic.Int64  // a picture that was begun before is old; in ns
-	linger  time.Duration // see the constant
+	changed  atomic.Int64  // a picture that was begun before is old; in ns
+	linger   time.Duration // see the constant
+	notified chan struct{} // something without an event has changed
 
 	mu      sync.Mutex
 	clients map[*client]bool
@@ -70,7 +71,7 @@ type client struct {
 }
 
 func newHub(store *redisstore.Store, p *pool.Pool, log *slog.Logger) *hub {
-	return &hub{store: store, pool: p, log: log, linger: linger, clients: map[*client]bool{}}
+	return &hub{store: store, pool: p, log: log, linger: linger, notified: make(chan struct{}, 1), clients: map[*client]bool{}}
 }
 
 // join adds a browser of a user. missed are the messages after the one that it has seen last. A
@@ -154,6 +155,14 @@ func (h *hub) start() {
 // old makes all pictures old that were begun before now.
 func (h *hub) old() { h.changed.Store(time.Now().UnixNano()) }
 
+// notify sends a message although there is no event: pages read themselves again.
+func (h *hub) notify() {
+	select {
+	case h.notified <- struct{}{}:
+	default: // one is under way
+	}
+}
+
 // read passes events on, those after the last one that the stream has now. An event without a
 // position stands for events that are missing.
 func (h *hub) read(ctx context.Context, events chan<- task.Event) {
@@ -210,6 +219,10 @@ func (h *hub) run(ctx context.Context, done chan struct{}) {
 			}
 			m.add(e, named)
 			if timer == nil {
+				timer = time.After(gather)
+			}
+		case <-h.notified:
+			if m.Events++; timer == nil {
 				timer = time.After(gather)
 			}
 		case <-timer:

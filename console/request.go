@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/console/access"
+	"github.com/ltsworker/ltsworker/console/bulk"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -163,11 +165,13 @@ func (q *request) status(err error) (int, string) {
 		return p.status, q.T(p.key, p.args...)
 	case errors.Is(err, context.DeadlineExceeded), redisurl.IsNetwork(err):
 		return http.StatusServiceUnavailable, q.T("error.redis") + ": " + err.Error()
+	case errors.Is(err, bulk.ErrPhase):
+		return http.StatusConflict, q.T("error.bulk_phase")
 	case errors.As(err, &field):
 		return http.StatusBadRequest, err.Error()
 	case errors.Is(err, pool.ErrNoTrigger), errors.Is(err, pool.ErrNoReject), errors.Is(err, pool.ErrNoReplica), errors.Is(err, pool.ErrNoQueue):
 		return http.StatusNotFound, err.Error()
-	case errors.Is(err, pool.ErrQueueFull), errors.Is(err, pool.ErrLimitReached), errors.Is(err, pool.ErrRejectCut):
+	case errors.Is(err, pool.ErrQueueFull), errors.Is(err, pool.ErrLimitReached), errors.Is(err, pool.ErrRejectCut), errors.Is(err, redisstore.ErrBulkJobs):
 		return http.StatusConflict, err.Error()
 	}
 	return http.StatusInternalServerError, err.Error()

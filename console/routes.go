@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/console/access"
+	"github.com/ltsworker/ltsworker/console/bulk"
 )
 
 // route is a page or an action of a pool, and the role that a user needs for it.
@@ -32,12 +33,21 @@ var routes = []route{
 	{http.MethodGet, "doctor", access.Viewer, (*request).doctor},
 	{http.MethodGet, "enqueue", access.Operator, (*request).enqueuePage},
 	{http.MethodGet, "live", access.Viewer, (*request).live},
+	{http.MethodGet, "bulk", access.Viewer, (*request).bulkJobs},
+	{http.MethodGet, "bulk/job", access.Viewer, (*request).bulkJob},
 
 	{http.MethodPost, "enqueue", access.Operator, (*request).enqueue},
 	{http.MethodPost, "tasks/stop", access.Operator, (*request).stopTasks},
 	{http.MethodPost, "tasks/retry", access.Operator, (*request).retryTasks},
 	{http.MethodPost, "tasks/run", access.Operator, (*request).runTasks},
 	{http.MethodPost, "tasks/delete", access.Admin, (*request).deleteTasks},
+	{http.MethodPost, "bulk/stop", access.Operator, bulkOf(bulk.Stop)},
+	{http.MethodPost, "bulk/retry", access.Operator, bulkOf(bulk.Retry)},
+	{http.MethodPost, "bulk/run", access.Operator, bulkOf(bulk.Run)},
+	{http.MethodPost, "bulk/change", access.Operator, bulkOf(bulk.Change)},
+	{http.MethodPost, "bulk/delete", access.Admin, bulkOf(bulk.Delete)},
+	{http.MethodPost, "bulk/confirm", access.Operator, (*request).confirmBulk},
+	{http.MethodPost, "bulk/cancel", access.Operator, (*request).cancelBulk},
 	{http.MethodPost, "failures/retry", access.Operator, (*request).retryFailures},
 	{http.MethodPost, "pause", access.Operator, (*request).pause},
 	{http.MethodPost, "resume", access.Operator, (*request).resume},

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ltsworker/ltsworker/console/bulk"
 	"github.com/ltsworker/ltsworker/internal/failures"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
@@ -36,6 +37,7 @@ type site struct {
 	store *redisstore.Store
 	pool  *pool.Pool
 	hub   *hub
+	bulk  *bulk.Manager
 
 	mu      sync.Mutex
 	last    *picture // the newest one; nil before the first
@@ -43,19 +45,22 @@ type site struct {
 	failed  failures.Reader
 
 	inspection shared[[]task.Finding]
+	readOnly   shared[bool] // the Redis user may change nothing
 }
 
-func newSite(store *redisstore.Store, o *Options, log *slog.Logger) (*site, error) {
+func newSite(store *redisstore.Store, o *Options, query bulkQuery, log *slog.Logger) (*site, error) {
 	p, err := pool.New(store, pool.Config{Logger: log, Calendars: o.Calendars, Tracer: o.Tracer})
 	if err != nil {
 		return nil, err
 	}
 	s := &site{name: store.Pool(), store: store, pool: p}
 	s.hub = newHub(store, p, log.With("pool", s.name))
+	s.bulk = bulk.New(store, bulk.Options{Select: query, Changed: s.hub.notify, Logger: log.With("pool", s.name)})
 	return s, nil
 }
 
 func (s *site) close() {
+	s.bulk.Close()
 	s.hub.close()
 	s.pool.Close()
 }

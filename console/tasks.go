@@ -125,7 +125,7 @@ func (q *request) fill(page *tasksPage, wanted query, p *picture) error {
 	if match := ask.Match; ask.Whole {
 		// Otherwise a search would tell what is hidden.
 		ask.Match = func(t *task.Task) bool {
-			q.redact(t)
+			q.c.redact(t)
 			return match(t)
 		}
 	}
@@ -157,7 +157,7 @@ func (q *request) fillRunning(ctx context.Context, page *tasksPage, wanted query
 		if err != nil {
 			return err
 		}
-		if q.redact(t); wanted.matches(t, p.At) {
+		if q.c.redact(t); wanted.matches(t, p.At) {
 			page.Tasks = append(page.Tasks, t)
 		}
 	}
@@ -174,7 +174,7 @@ func (q *request) fillFrom(ctx context.Context, page *tasksPage, wanted query, n
 		if err != nil {
 			return err
 		}
-		q.redact(t)
+		q.c.redact(t)
 		if page.Read++; !wanted.matches(t, now) {
 			continue
 		}
@@ -273,7 +273,7 @@ func (q *request) task() error {
 		}
 	}
 	page.Steps = timeline(t, page.History, p.At)
-	page.Redacted = q.redact(t)
+	page.Redacted = q.c.redact(t)
 	page.Trace = q.c.traceOf(t) // none if the header is redacted
 	return q.render("task", p.At, page)
 }
@@ -311,8 +311,8 @@ func timeline(t *task.Task, history []task.AttemptRecord, now time.Time) (steps 
 
 // redact hides what the hook of the options hides. It reports whether it has changed the
 // payload.
-func (q *request) redact(t *task.Task) (changed bool) {
-	hide := q.c.opts.Redact
+func (c *Console) redact(t *task.Task) (changed bool) {
+	hide := c.opts.Redact
 	if hide == nil {
 		return false
 	}

@@ -55,6 +55,7 @@ var unfixed = map[string]string{
 	"runnow":    "ids, as many as there are",
 	"change":    "ids, as many as there are",
 	"delete":    "ids, as many as there are",
+	"bulk":      "an audit entry with as many fields as its count says, then chunks",
 	"discard":   "ids, as many as there are",
 	"deliver":   "a report with as many strings as its op needs",
 	"fire":      "triggers with as many firings as each says",

@@ -21,7 +21,19 @@ const maxAuditText = 1024
 // cut at a rune and end with "…". refused entries have a stream of their own, so that they
 // cannot push actions out.
 func (s *Store) Audit(ctx context.Context, e task.AuditEntry, refused bool) (id string, err error) {
-	var values []any
+	values := auditValues(e)
+	err = s.commands(ctx, func(rdb redis.UniversalClient) (err error) {
+		id, err = rdb.XAdd(ctx, &redis.XAddArgs{Stream: s.auditKey(refused), MaxLen: maxAudit, Approx: true, Values: values}).Result()
+		return err
+	})
+	if err != nil {
+		return "", s.fail(ctx, "audit", err)
+	}
+	return id, nil
+}
+
+// auditValues returns the fields of an entry with their values.
+func auditValues(e task.AuditEntry) (values []any) {
 	add := func(name, value string) {
 		if value != "" && value != "0" {
 			values = append(values, name, task.CutHead(value, maxAuditText))
@@ -36,14 +48,7 @@ func (s *Store) Audit(ctx context.Context, e task.AuditEntry, refused bool) (id 
 	add("of", e.Of)
 	add("done", strconv.Itoa(e.Done))
 	add("error", e.Error)
-	err = s.commands(ctx, func(rdb redis.UniversalClient) (err error) {
-		id, err = rdb.XAdd(ctx, &redis.XAddArgs{Stream: s.auditKey(refused), MaxLen: maxAudit, Approx: true, Values: values}).Result()
-		return err
-	})
-	if err != nil {
-		return "", s.fail(ctx, "audit", err)
-	}
-	return id, nil
+	return values
 }
 
 func (s *Store) auditKey(refused bool) string {

@@ -13,7 +13,7 @@ func (s *Store) Stop(ctx context.Context, why string, ids ...string) ([]task.Cha
 	if why == "" {
 		why = "stopped by request"
 	}
-	changes, err := s.change(ctx, stopScript, []any{why}, ids)
+	changes, err := s.change(ctx, stopScript, []any{"", 0, why}, ids)
 	return changes, s.fail(ctx, "stop", err)
 }
 
@@ -52,7 +52,7 @@ func editArgs(e task.Edit) []any {
 
 // Delete removes ended tasks with all their keys.
 func (s *Store) Delete(ctx context.Context, ids ...string) ([]task.Change, error) {
-	changes, err := s.change(ctx, deleteScript, nil, ids)
+	changes, err := s.change(ctx, deleteScript, []any{"", 0}, ids)
 	return changes, s.fail(ctx, "delete", err)
 }
 
@@ -100,6 +100,8 @@ func changePages(ids []string, n int, change func(page []string) (any, error)) (
 				c.Err = task.ErrUniqueTaken
 			case -2:
 				c.Err = task.ErrShardsLive
+			case -4:
+				c.Err = ErrChanged
 			case -3:
 				c.Err = &task.FieldError{Field: "payload", Msg: "is over 64 MiB with a copy for each shard: store it elsewhere and pass a reference"}
 			}

@@ -54,6 +54,7 @@ var (
 	runNowScript     = newScript("runnow", writes)
 	changeScript     = newScript("change", writes)
 	deleteScript     = newScript("delete", writes)
+	bulkScript       = newScript("bulk", writes)
 	archivedScript   = newScript("archived", writes)
 	configureScript  = newScript("configure", writes)
 	countScript      = newScript("count", writes)

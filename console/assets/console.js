@@ -54,6 +54,7 @@
   let stale = false, next = 0, timer = 0, broken = false;
   const task = new URLSearchParams(location.search).get("id");
   const held = () => !!main.querySelector("input[name=id][type=checkbox]:checked, details[data-user][open]")
+    || [...main.querySelectorAll("input:not([type=checkbox]), textarea")].some((field) => field.value !== field.defaultValue)
     || main !== document.activeElement && main.contains(document.activeElement)
     || !getSelection().isCollapsed && main.contains(getSelection().anchorNode);
   function show() {

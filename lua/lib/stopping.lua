@@ -1,4 +1,4 @@
--- uses: base attempts exit finish full handover jobs outside queue record staged task wake
+-- uses: base attempts counted exit finish full handover jobs outside queue record staged task wake
 -- Requests to stop tasks.
 
 -- signals has the replicas that run tasks with new requests.
@@ -41,10 +41,11 @@ function Stopping.take_out(m)
 end
 
 -- request stops a task, or asks the replica that runs it to end it. It returns its state afterwards ('' if there is none)
--- and 1 if the request took effect.
-function Stopping.request(id, why)
-  local m = Task.load_to_change(id)
+-- and 1 if the request took effect, -4 if the task has changed since it was counted.
+function Stopping.request(text, why)
+  local m = Task.load_to_change(Counted.id(text))
   local state = m and m.state or ''
+  if m and not Counted.is_same(m, text) then return state, -4 end
   if state == 'running' and not m.run then -- a parent, whose children are stopped later
     Finish.task(m, 'stopped', 'stopped', nil, why)
     return 'stopped', 1

@@ -1,0 +1,210 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ltsworker/ltsworker/console/access"
+	"github.com/ltsworker/ltsworker/console/bulk"
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// bulkQuery is bulk.Options.Select.
+type bulkQuery = func(text string, state task.State, at time.Time) (task.PageQuery, error)
+
+// bulkQuery reads the query of a bulk job: that of a list of tasks in one state. A search in
+// payloads compares what is shown of them.
+func (c *Console) bulkQuery(text string, state task.State, at time.Time) (task.PageQuery, error) {
+	wanted, err := parseQuery(text)
+	if err != nil {
+		return task.PageQuery{}, err
+	}
+	if len(wanted.IDs) > 0 || wanted.Unique != "" {
+		return task.PageQuery{}, &task.FieldError{Field: "q", Msg: "must not name single tasks: choose their rows in the list"}
+	}
+	if wanted.State != "" && wanted.State != state {
+		return task.PageQuery{}, &task.FieldError{Field: "state", Msg: "must be that of the query, " + string(wanted.State)}
+	}
+	wanted.State = state
+	ask := wanted.pageQuery(at)
+	if match := ask.Match; ask.Whole {
+		ask.Match = func(t *task.Task) bool {
+			c.redact(t)
+			return match(t)
+		}
+	}
+	return ask, nil
+}
+
+// bulkRole is the role that a verb needs.
+func bulkRole(v bulk.Verb) access.Role {
+	if v == bulk.Delete {
+		return access.Admin
+	}
+	return access.Operator
+}
+
+// BulkVerbs returns what the user may do with all tasks of a list.
+func (q *request) BulkVerbs(state task.State) (verbs []bulk.Verb) {
+	for _, v := range bulk.Verbs() {
+		if bulk.Applies(v, state) && q.role >= bulkRole(v) {
+			verbs = append(verbs, v)
+		}
+	}
+	return verbs
+}
+
+// ReadOnly reports whether the Redis user of the console may change nothing.
+func (q *request) ReadOnly() bool {
+	only, _, err := q.site.readOnly.get(func() (bool, error) { return q.site.store.ReadOnly(q.Context()) })
+	return err == nil && only
+}
+
+// bulkOf returns the action that asks for a job.
+func bulkOf(verb bulk.Verb) func(*request) error {
+	return func(q *request) error {
+		o := bulk.Order{Verb: verb, Query: q.PostFormValue("q"), State: task.State(q.PostFormValue("state")), User: q.user.Name, Method: q.user.Method}
+		if verb == bulk.Change {
+			n, err := strconv.ParseInt(q.PostFormValue("priority"), 10, 8)
+			if err != nil {
+				return &task.FieldError{Field: "priority", Msg: "must be a number from -128 to 127"}
+			}
+			o.Priority = int8(n)
+		}
+		job, err := q.site.bulk.Ask(q.Context(), o)
+		if err != nil {
+			return err
+		}
+		return q.toBulk(job)
+	}
+}
+
+// toBulk leads to the page of a job.
+func (q *request) toBulk(job *bulk.Job) error {
+	http.Redirect(q.w, q.Request, q.Path("bulk/job", "id", job.ID), http.StatusSeeOther)
+	return nil
+}
+
+// bulkNamed returns the job that the request names.
+func (q *request) bulkNamed() (*bulk.Job, error) {
+	id := q.FormValue("id")
+	job, err := q.site.bulk.Get(q.Context(), id)
+	if errors.Is(err, bulk.ErrNoJob) {
+		return nil, notFound("bulk", id)
+	}
+	return job, err
+}
+
+// confirmBulk lets a job change what it has counted. The user has typed the count.
+func (q *request) confirmBulk() error {
+	job, err := q.bulkNamed()
+	if err != nil {
+		return err
+	}
+	if need := bulkRole(job.Verb); q.role < need {
+		q.refused("bulk/confirm " + string(job.Verb) + " " + job.ID)
+		return &problem{http.StatusForbidden, "error.role", []any{need}}
+	}
+	count, err := strconv.Atoi(strings.TrimSpace(q.PostFormValue("count")))
+	if err != nil {
+		return &task.FieldError{Field: "count", Msg: "must be the number of tasks that were counted, " + strconv.Itoa(job.Counted)}
+	}
+	yes := bulk.Confirmation{Count: count, Reason: strings.TrimSpace(q.PostFormValue("reason")), User: q.user.Name, Method: q.user.Method}
+	if job, err = q.site.bulk.Confirm(q.Context(), job.ID, yes); err != nil {
+		return err
+	}
+	return q.toBulk(job)
+}
+
+func (q *request) cancelBulk() error {
+	job, err := q.bulkNamed()
+	if err != nil {
+		return err
+	}
+	if job, err = q.site.bulk.Cancel(q.Context(), job.ID, q.user.Name); err != nil {
+		return err
+	}
+	return q.toBulk(job)
+}
+
+type bulkPage struct{ Jobs []*bulk.Job }
+
+func (q *request) bulkJobs() error {
+	jobs, now, err := q.site.bulk.List(q.Context())
+	if err != nil {
+		return err
+	}
+	return q.render("bulk", now, bulkPage{jobs})
+}
+
+// bulkJobPage is one job.
+type bulkJobPage struct {
+	*bulk.Job
+	Words  []bulkWord
+	May    bool          // the user may confirm it
+	Silent time.Duration // how long no console has worked on it; 0 if one does
+}
+
+// silent is how long a console may take for a step of a job.
+const silent = 15 * time.Second
+
+func (q *request) bulkJob() error {
+	job, err := q.bulkNamed()
+	if err != nil {
+		return err
+	}
+	page := bulkJobPage{Job: job, May: q.role >= bulkRole(job.Verb), Words: q.bulkWords(job.Query)}
+	now := q.site.bulk.Now()
+	if quiet := now.Sub(job.Updated); quiet > silent && (job.Phase == bulk.Counting || job.Phase == bulk.Running) {
+		page.Silent = quiet
+	}
+	return q.render("bulkjob", now, page)
+}
+
+// Reloads reports whether the page reads itself again also without JavaScript.
+func (v view) Reloads() bool {
+	page, ok := v.Data.(bulkJobPage)
+	return ok && (page.Phase == bulk.Counting || page.Phase == bulk.Running)
+}
+
+// bulkWord is a word of a query as it is shown.
+type bulkWord struct{ Name, Value string }
+
+// bulkWords returns the query of a job in words.
+func (q *request) bulkWords(text string) (words []bulkWord) {
+	wanted, err := parseQuery(text)
+	if err != nil {
+		return []bulkWord{{q.T("bulk.tasks"), text}}
+	}
+	add := func(name string, values ...string) {
+		if len(values) > 0 && values[0] != "" {
+			words = append(words, bulkWord{name, strings.Join(values, " / ")})
+		}
+	}
+	add(q.T("task.kind"), wanted.Kinds...)
+	add(q.T("task.queue"), wanted.Queues...)
+	add(q.T("task.group"), wanted.Groups...)
+	for _, l := range wanted.Labels {
+		add(q.T("task.labels"), l)
+	}
+	for _, e := range wanted.Error {
+		add(q.T("task.error"), e)
+	}
+	for _, d := range wanted.Data {
+		add(q.T("task.payload")+" / "+q.T("task.result"), d)
+	}
+	add(q.T("task.parent"), wanted.Parent)
+	if wanted.Hold {
+		add(q.T("task.note"), q.T("task.hold"))
+	}
+	if wanted.Older > 0 {
+		add(q.T("bulk.age"), "≥ "+duration(wanted.Older))
+	}
+	if wanted.Newer > 0 {
+		add(q.T("bulk.age"), "< "+duration(wanted.Newer))
+	}
+	return words
+}
