@@ -113,6 +113,20 @@ func TestConsoleWorksWithTheRedisUserOfAViewer(t *testing.T) {
 		b.page(strings.TrimSuffix(r.page, "{$}") + "?state=waiting")
 	}
 	b.page("task?id=a")
+	for _, r := range apiRoutes {
+		if r.method == http.MethodGet && !strings.Contains(r.path, "triggers/") {
+			path := strings.NewReplacer("{pool}", "default", "{id}", "a", "{scope}/{name}", "queue/default", "{scope}", "groups").Replace(r.path)
+			if strings.HasSuffix(path, "/tasks") {
+				path += "?state=waiting"
+			}
+			if got := b.api(r.method, path, nil); got.status != http.StatusOK {
+				t.Errorf("%s: %d %s", path, got.status, got.body)
+			}
+		}
+	}
+	if p := b.problem(http.MethodPost, "/pools/default/tasks/stop", map[string]any{"ids": []string{"a"}}, http.StatusForbidden); !strings.Contains(p.Detail, "audit") {
+		t.Errorf("%+v", p)
+	}
 	if status, text := b.do(http.MethodPost, "/p/default/tasks/stop", url.Values{"id": {"a"}}); status < 400 || !strings.Contains(text, "audit") {
 		t.Errorf("%d\n%s", status, text)
 	}
