@@ -237,7 +237,7 @@ func (q *request) limiting(scope pool.Scope, name, text string) (action, error) 
 	case text == "none":
 		n = pool.NoLimit
 	case err != nil || n < 1:
-		return action{}, &task.FieldError{Field: "limit", Msg: `must be a number from 1 on, "none", or empty for the default`}
+		return action{}, &task.FieldError{Field: "limit", Msg: "must be a number from 1 on, none, or the default"}
 	}
 	target := strings.TrimSpace(fmt.Sprintf("%s %s: %s", scope, name, text))
 	return action{name: "limit", target: target, do: func(ctx context.Context) (int, error) { return 0, q.site.pool.SetLimit(ctx, scope, name, n) }}, nil

@@ -111,12 +111,13 @@ type apiProgressRecord struct {
 }
 
 func (q *request) apiProgress() (any, error) {
-	page, _, err := q.one(q.PathValue("id"))
+	t, err := q.find(q.PathValue("id"))
 	if err != nil {
 		return nil, err
 	}
-	r := apiProgressRecord{ID: page.ID, State: page.State, Attempt: page.Attempt}
-	r.Progress, r.ProgressText, r.ProgressBase64 = record.Forms(page.Progress)
+	q.redact(t)
+	r := apiProgressRecord{ID: t.ID, State: t.State, Attempt: t.Attempt}
+	r.Progress, r.ProgressText, r.ProgressBase64 = record.Forms(t.Progress)
 	return r, nil
 }
 
@@ -126,16 +127,24 @@ type apiLogList struct {
 
 // apiLog returns the attempts of a task with the ends of their logs, the oldest one first.
 func (q *request) apiLog() (any, error) {
-	page, p, err := q.one(q.PathValue("id"))
+	t, err := q.find(q.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	history, err := q.site.pool.History(q.Context(), t.ID)
+	if err != nil {
+		return nil, err
+	}
+	p, err := q.site.picture(q.Context())
 	if err != nil {
 		return nil, err
 	}
 	list := apiLogList{Attempts: []record.Log{}}
-	for _, a := range record.History(page.History) {
-		list.Attempts = append(list.Attempts, record.Log{ID: page.ID, AttemptInfo: a})
+	for _, a := range record.History(history) {
+		list.Attempts = append(list.Attempts, record.Log{ID: t.ID, AttemptInfo: a})
 	}
-	if page.State == task.Running {
-		list.Attempts = append(list.Attempts, record.Running(page.Task, page.Log, p.At))
+	if t.State == task.Running {
+		list.Attempts = append(list.Attempts, record.Running(t, t.Log, p.At))
 	}
 	return list, nil
 }

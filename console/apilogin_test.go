@@ -3,12 +3,17 @@ package console
 import (
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/ltsworker/ltsworker/console/access"
+	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -122,4 +127,46 @@ func (b *browser) form(path string, form url.Values) *http.Request {
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	return r
+}
+
+// Without Redis the list of pools has the error, and other requests may be repeated.
+func TestAPIAnswersWithoutRedis(t *testing.T) {
+	t.Parallel()
+	rdb := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1})
+	t.Cleanup(func() { rdb.Close() })
+	b := newBrowser(t, nil)
+	store := redisstore.New(rdb, b.name)
+	t.Cleanup(func() { store.Close() })
+	c, err := New(Options{Stores: []*redisstore.Store{store}, Gate: b.c.opts.Gate, Prefix: "/admin", Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	server := httptest.NewServer(c)
+	t.Cleanup(server.Close)
+	b.url = server.URL + "/admin"
+	if pools := must[apiPoolList](b, http.MethodGet, "/pools", nil).Pools; len(pools) != 1 || pools[0].Error == "" || pools[0].Counts != nil {
+		t.Errorf("%+v", pools)
+	}
+	b.problem(http.MethodGet, b.at("/queues"), nil, http.StatusServiceUnavailable)
+	b.problem(http.MethodPost, b.at("/tasks/stop"), map[string]any{"ids": []string{"a"}}, http.StatusServiceUnavailable)
+}
+
+// A batch that is refused in part says what became of each task.
+func TestAPITellsWhichTasksOfABatchWereMade(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t, nil)
+	if _, err := b.store.Join(t.Context(), task.Registration{Replica: "r", Lease: time.Hour, Queues: map[string]task.QueueConfig{"q": {Workers: 1, MaxLen: 1}}}); err != nil {
+		t.Fatal(err)
+	}
+	entry := func(id, queue string) map[string]string {
+		return map[string]string{"kind": "k", "id": id, "queue": queue}
+	}
+	p := b.problem(http.MethodPost, b.at("/tasks/batch"), map[string]any{"tasks": []any{entry("a", "q"), entry("b", "q"), entry("c", "other")}}, http.StatusConflict)
+	if len(p.Receipts) != 3 || p.Receipts[0].Error != "" || p.Receipts[1].Outcome != "refused" || p.Receipts[2].State != task.Waiting {
+		t.Errorf("%+v", p)
+	}
+	if e := b.audit(false)[0]; e.Done != 2 || e.Error == "" {
+		t.Errorf("%+v", e)
+	}
 }

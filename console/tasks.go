@@ -260,17 +260,9 @@ func (q *request) task() error {
 
 // one reads a task, its attempts and what it waits for.
 func (q *request) one(id string) (page taskPage, p *picture, err error) {
-	if task.CheckName(id) != nil {
-		return page, nil, notFound("task", id)
-	}
-	found, err := q.site.pool.Find(q.Context(), id)
-	if err != nil {
+	if page.Task, err = q.find(id); err != nil {
 		return page, nil, err
 	}
-	if found[0] == nil {
-		return page, nil, notFound("task", id)
-	}
-	page.Task = found[0]
 	if page.History, err = q.site.pool.History(q.Context(), id); err != nil {
 		return page, nil, err
 	}
@@ -288,6 +280,21 @@ func (q *request) one(id string) (page taskPage, p *picture, err error) {
 	}
 	page.Redacted = q.redact(page.Task)
 	return page, p, nil
+}
+
+// find reads a task. Its values are not redacted.
+func (q *request) find(id string) (*task.Task, error) {
+	if task.CheckName(id) != nil {
+		return nil, notFound("task", id)
+	}
+	found, err := q.site.pool.Find(q.Context(), id)
+	if err != nil {
+		return nil, err
+	}
+	if found[0] == nil {
+		return nil, notFound("task", id)
+	}
+	return found[0], nil
 }
 
 // timeline returns the waits and the attempts of a task that are known, the first one first.
