@@ -25,8 +25,8 @@ login.
     user_header: X-User
     grants: {everyone: {"*": viewer}, users: {alice: {media: admin}}}
 
-The page docs/console.md explains all keys, docs/api.md the API. LTS_OIDC_SECRET has the secret of the client
-of OIDC, unless oidc.client_secret_file names a file.`,
+The page docs/console.md explains all keys, docs/api.md the API. LTS_OIDC_SECRET has the
+secret of the client of OIDC, unless oidc.client_secret_file names a file.`,
 		Example: `  ltsworker console --open
   ltsworker console -c console.yaml
   ltsworker console user add alice --roles "*=admin"`,
