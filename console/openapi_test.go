@@ -20,6 +20,8 @@ import (
 
 // strictAPI is the file of the API, in which objects have only the fields that it names.
 var strictAPI = sync.OnceValues(func() (*openapi3.T, error) {
+	// Times have milliseconds and are in UTC.
+	openapi3.DefineStringFormatValidator("date-time", openapi3.NewRegexpFormatValidator(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$`))
 	doc, err := openapi3.NewLoader().LoadFromData(openAPI)
 	if err != nil {
 		return nil, err
