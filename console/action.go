@@ -42,7 +42,7 @@ func (q *request) done() error {
 func (q *request) record(a action) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(q.Context()), time.Minute)
 	defer cancel()
-	e := task.AuditEntry{User: q.user.Name, Method: q.user.Method, Action: a.name, Target: a.target, Count: a.count, Reason: q.FormValue("reason")}
+	e := task.AuditEntry{User: q.user.Name, Method: q.method(), Action: a.name, Target: a.target, Count: a.count, Reason: q.reason()}
 	id, err := q.site.store.Audit(ctx, e, false)
 	if err != nil {
 		return fmt.Errorf("the action was not made, because it could not be written to the audit stream: %w", err)
@@ -63,7 +63,7 @@ func (q *request) record(a action) error {
 // pool, because the Redis user of the console may only read, is in the log of the console.
 func (q *request) refused(page string) {
 	q.c.log.Warn("refused", "user", q.user.Name, "pool", q.site.name, "action", page)
-	e := task.AuditEntry{User: q.user.Name, Method: q.user.Method, Action: page}
+	e := task.AuditEntry{User: q.user.Name, Method: q.method(), Action: page}
 	if _, err := q.site.store.Audit(q.Context(), e, true); err != nil {
 		q.c.log.Warn("the refusal is not in the audit stream", "err", err)
 	}
@@ -74,7 +74,12 @@ const mostChosen = 1000
 
 // chosen returns the ids of the form.
 func (q *request) chosen() ([]string, error) {
-	ids := slices.Compact(slices.Sorted(slices.Values(q.PostForm["id"])))
+	return checkChosen(q.PostForm["id"])
+}
+
+// checkChosen returns the ids, each once.
+func checkChosen(ids []string) ([]string, error) {
+	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
 	if len(ids) == 0 {
 		return nil, &problem{http.StatusBadRequest, "error.none_chosen", nil}
 	}
@@ -94,14 +99,19 @@ func targetOf(ids []string) string {
 	return text
 }
 
-// changeTasks makes a change of the chosen tasks. Those whose state does not allow it are left
-// as they are.
-func (q *request) changeTasks(name string, ids []string, change func(ctx context.Context, f pool.Filter) (int, error)) error {
-	var changed int
-	err := q.record(action{name: name, target: targetOf(ids), count: len(ids), do: func(ctx context.Context) (n int, err error) {
+// change makes a change of tasks and returns how many have changed. Those whose state does not
+// allow it are left as they are.
+func (q *request) change(name string, ids []string, change func(ctx context.Context, f pool.Filter) (int, error)) (changed int, err error) {
+	err = q.record(action{name: name, target: targetOf(ids), count: len(ids), do: func(ctx context.Context) (n int, err error) {
 		changed, err = change(ctx, pool.Filter{IDs: ids})
 		return changed, err
 	}})
+	return changed, err
+}
+
+// changeTasks makes a change of the chosen tasks and leads back to the page of the form.
+func (q *request) changeTasks(name string, ids []string, change func(ctx context.Context, f pool.Filter) (int, error)) error {
+	changed, err := q.change(name, ids, change)
 	if refusals(err) {
 		return &problem{http.StatusConflict, "error.partly", []any{changed, len(ids), err}}
 	}
@@ -120,7 +130,7 @@ func refusals(err error) bool {
 	if inner := errors.Unwrap(err); inner != nil {
 		return refusals(inner)
 	}
-	return slices.ContainsFunc([]error{pool.ErrEnded, pool.ErrNotEnded, pool.ErrNotFound, pool.ErrNotScheduled, pool.ErrUniqueTaken, pool.ErrShardsLive},
+	return slices.ContainsFunc([]error{pool.ErrEnded, pool.ErrNotEnded, pool.ErrNotFound, pool.ErrNotScheduled, pool.ErrNotWaiting, pool.ErrUniqueTaken, pool.ErrShardsLive},
 		func(refusal error) bool { return errors.Is(err, refusal) })
 }
 
@@ -185,20 +195,23 @@ func (q *request) place() (string, error) {
 	return queue, nil
 }
 
-func (q *request) pause() error {
+func (q *request) pause() error  { return q.setPaused(true) }
+func (q *request) resume() error { return q.setPaused(false) }
+
+func (q *request) setPaused(paused bool) error {
 	queue, err := q.place()
 	if err != nil {
 		return err
 	}
-	return q.perform(action{name: "pause", target: queue, do: func(ctx context.Context) (int, error) { return 0, q.site.pool.Pause(ctx, queue) }})
+	return q.perform(q.pausing(queue, paused))
 }
 
-func (q *request) resume() error {
-	queue, err := q.place()
-	if err != nil {
-		return err
+// pausing pauses or resumes a queue, or with "" the pool.
+func (q *request) pausing(queue string, paused bool) action {
+	if paused {
+		return action{name: "pause", target: queue, do: func(ctx context.Context) (int, error) { return 0, q.site.pool.Pause(ctx, queue) }}
 	}
-	return q.perform(action{name: "resume", target: queue, do: func(ctx context.Context) (int, error) { return 0, q.site.pool.Resume(ctx, queue) }})
+	return action{name: "resume", target: queue, do: func(ctx context.Context) (int, error) { return 0, q.site.pool.Resume(ctx, queue) }}
 }
 
 // scope returns the scope and the name of a setting.
@@ -206,10 +219,17 @@ func (q *request) scope() (pool.Scope, string) {
 	return pool.Scope(q.PostFormValue("scope")), q.PostFormValue("name")
 }
 
-// limit sets a limit: a number, "none" for no limit, or nothing for the default.
 func (q *request) limit() error {
 	scope, name := q.scope()
-	text := strings.TrimSpace(q.PostFormValue("limit"))
+	a, err := q.limiting(scope, name, strings.TrimSpace(q.PostFormValue("limit")))
+	if err != nil {
+		return err
+	}
+	return q.perform(a)
+}
+
+// limiting sets a limit: a number, "none" for no limit, or "" for the default.
+func (q *request) limiting(scope pool.Scope, name, text string) (action, error) {
 	n, err := strconv.Atoi(text)
 	switch {
 	case text == "":
@@ -217,25 +237,32 @@ func (q *request) limit() error {
 	case text == "none":
 		n = pool.NoLimit
 	case err != nil || n < 1:
-		return &task.FieldError{Field: "limit", Msg: `must be a number from 1 on, "none", or empty for the default`}
+		return action{}, &task.FieldError{Field: "limit", Msg: "must be a number from 1 on, none, or the default"}
 	}
 	target := strings.TrimSpace(fmt.Sprintf("%s %s: %s", scope, name, text))
-	return q.perform(action{name: "limit", target: target, do: func(ctx context.Context) (int, error) { return 0, q.site.pool.SetLimit(ctx, scope, name, n) }})
+	return action{name: "limit", target: target, do: func(ctx context.Context) (int, error) { return 0, q.site.pool.SetLimit(ctx, scope, name, n) }}, nil
 }
 
-// rate sets a rate, such as "100/s burst 10", or nothing for none.
 func (q *request) rate() error {
 	scope, name := q.scope()
-	text := strings.TrimSpace(q.PostFormValue("rate"))
+	a, err := q.rating(scope, name, strings.TrimSpace(q.PostFormValue("rate")))
+	if err != nil {
+		return err
+	}
+	return q.perform(a)
+}
+
+// rating sets a rate, such as "100/s burst 10", or with "" the default.
+func (q *request) rating(scope pool.Scope, name, text string) (action, error) {
 	var r pool.Rate
 	if text != "" {
 		var err error
 		if r, err = pool.ParseRate(text); err != nil {
-			return &task.FieldError{Field: "rate", Msg: err.Error()}
+			return action{}, &task.FieldError{Field: "rate", Msg: err.Error()}
 		}
 	}
 	target := strings.TrimSpace(fmt.Sprintf("%s %s: %s", scope, name, text))
-	return q.perform(action{name: "rate", target: target, do: func(ctx context.Context) (int, error) { return 0, q.site.pool.SetRate(ctx, scope, name, r) }})
+	return action{name: "rate", target: target, do: func(ctx context.Context) (int, error) { return 0, q.site.pool.SetRate(ctx, scope, name, r) }}, nil
 }
 
 func (q *request) drain() error {
@@ -243,33 +270,51 @@ func (q *request) drain() error {
 	if id == "" {
 		return &problem{http.StatusBadRequest, "error.none_chosen", nil}
 	}
-	return q.perform(action{name: "replicas/drain", target: id, do: func(ctx context.Context) (int, error) { return q.site.pool.Drain(ctx, id) }})
+	return q.perform(q.draining(id))
 }
 
-func (q *request) onTrigger(name string, do func(ctx context.Context, trigger string) error) error {
-	trigger := q.PostFormValue("name")
-	return q.perform(action{name: "triggers/" + name, target: trigger, do: func(ctx context.Context) (int, error) { return 0, do(ctx, trigger) }})
+func (q *request) draining(replica string) action {
+	return action{name: "replicas/drain", target: replica, do: func(ctx context.Context) (int, error) { return q.site.pool.Drain(ctx, replica) }}
 }
 
-func (q *request) runTrigger() error {
-	return q.onTrigger("run", func(ctx context.Context, name string) error {
-		_, err := q.site.pool.Triggers().Run(ctx, name)
+// onTrigger makes a change of a trigger.
+func (q *request) onTrigger(name, trigger string, do func(ctx context.Context, trigger string) error) action {
+	return action{name: "triggers/" + name, target: trigger, do: func(ctx context.Context) (int, error) { return 0, do(ctx, trigger) }}
+}
+
+// running makes a task of a trigger now. receipt is set afterwards.
+func (q *request) running(trigger string, receipt *pool.Receipt) action {
+	return q.onTrigger("run", trigger, func(ctx context.Context, name string) (err error) {
+		*receipt, err = q.site.pool.Triggers().Run(ctx, name)
 		return err
 	})
 }
 
-func (q *request) pauseTrigger() error  { return q.onTrigger("pause", q.site.pool.Triggers().Pause) }
-func (q *request) resumeTrigger() error { return q.onTrigger("resume", q.site.pool.Triggers().Resume) }
-func (q *request) removeTrigger() error { return q.onTrigger("remove", q.site.pool.Triggers().Remove) }
-
-func (q *request) putBack() error {
-	id := q.PostFormValue("id")
-	return q.perform(action{name: "rejected/put-back", target: id, do: func(ctx context.Context) (int, error) { return 0, q.site.pool.PutBack(ctx, id, nil) }})
+func (q *request) runTrigger() error {
+	return q.perform(q.running(q.PostFormValue("name"), new(pool.Receipt)))
 }
 
-func (q *request) dropRejected() error {
-	id := q.PostFormValue("id")
-	return q.perform(action{name: "rejected/drop", target: id, do: func(ctx context.Context) (int, error) { return q.site.pool.DropRejected(ctx, id) }})
+func (q *request) pauseTrigger() error {
+	return q.perform(q.onTrigger("pause", q.PostFormValue("name"), q.site.pool.Triggers().Pause))
+}
+
+func (q *request) resumeTrigger() error {
+	return q.perform(q.onTrigger("resume", q.PostFormValue("name"), q.site.pool.Triggers().Resume))
+}
+
+func (q *request) removeTrigger() error {
+	return q.perform(q.onTrigger("remove", q.PostFormValue("name"), q.site.pool.Triggers().Remove))
+}
+
+func (q *request) putBack() error      { return q.perform(q.puttingBack(q.PostFormValue("id"))) }
+func (q *request) dropRejected() error { return q.perform(q.dropping(q.PostFormValue("id"))) }
+
+func (q *request) puttingBack(id string) action {
+	return action{name: "rejected/put-back", target: id, do: func(ctx context.Context) (int, error) { return 0, q.site.pool.PutBack(ctx, id, nil) }}
+}
+
+func (q *request) dropping(id string) action {
+	return action{name: "rejected/drop", target: id, do: func(ctx context.Context) (int, error) { return q.site.pool.DropRejected(ctx, id) }}
 }
 
 // setLanguage keeps the language of the user in a cookie.

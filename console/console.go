@@ -29,9 +29,9 @@ type Options struct {
 	Prefix string
 	// Calendars are those that the triggers of the pools use, by name.
 	Calendars map[string]trigger.Calendar
-	// Redact is called with each payload, result, progress, parameter of a shard and header value
-	// before it is shown or searched. key is the name of the header, or "payload", "result",
-	// "progress" or "shard_param". value is a copy. Default: nil, values are shown as they are.
+	// Redact is called with each payload, result, progress, checkpoint, parameter of a shard and
+	// header value before it is shown or searched. key is the name of the header, or "payload",
+	// "result", "progress", "checkpoint" or "shard_param". value is a copy. Default: nil, values are shown as they are.
 	// Errors and logs are not passed to it.
 	Redact func(kind, key string, value []byte) []byte
 	// Tracer makes spans of the tasks that users enqueue. Default: none.

@@ -13,9 +13,17 @@ const inspecting = 20 * time.Second
 
 type doctorPage struct{ Findings []task.Finding }
 
-// doctor inspects the pool. Nothing is repaired. All viewers share an inspection for a minute.
 func (q *request) doctor() error {
-	findings, at, err := q.site.inspection.get(func() (all []task.Finding, err error) {
+	findings, at, err := q.findings()
+	if err != nil {
+		return err
+	}
+	return q.render("doctor", at, doctorPage{findings})
+}
+
+// findings inspects the pool. Nothing is repaired. All viewers share an inspection for a minute.
+func (q *request) findings() ([]task.Finding, time.Time, error) {
+	return q.site.inspection.get(func() (all []task.Finding, err error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(q.Context()), inspecting)
 		defer cancel()
 		for f, err := range q.site.pool.Inspect(ctx, task.Inspection{}) {
@@ -29,8 +37,4 @@ func (q *request) doctor() error {
 		}
 		return all, nil
 	})
-	if err != nil {
-		return err
-	}
-	return q.render("doctor", at, doctorPage{findings})
 }

@@ -60,13 +60,7 @@ func (q *request) enqueue() error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	var receipt task.Receipt
-	err := q.record(action{name: "enqueue", target: strings.TrimSpace(spec.Kind + " " + spec.ID), count: 1, do: func(ctx context.Context) (n int, err error) {
-		if receipt, err = q.site.pool.EnqueueSpec(ctx, spec); err != nil || receipt.Duplicate {
-			return 0, err
-		}
-		return 1, nil
-	}})
+	receipt, err := q.enqueued(spec)
 	if err != nil {
 		return err
 	}
@@ -75,4 +69,15 @@ func (q *request) enqueue() error {
 	}
 	http.Redirect(q.w, q.Request, q.Path("task", "id", receipt.ID), http.StatusSeeOther)
 	return nil
+}
+
+// enqueued makes a task.
+func (q *request) enqueued(spec task.Spec) (receipt task.Receipt, err error) {
+	err = q.record(action{name: "enqueue", target: strings.TrimSpace(spec.Kind + " " + spec.ID), count: 1, do: func(ctx context.Context) (n int, err error) {
+		if receipt, err = q.site.pool.EnqueueSpec(ctx, spec); err != nil || receipt.Duplicate {
+			return 0, err
+		}
+		return 1, nil
+	}})
+	return receipt, err
 }

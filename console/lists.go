@@ -38,21 +38,30 @@ type groupsPage struct {
 }
 
 func (q *request) groups() error {
-	p, err := q.site.picture(q.Context())
+	own, err := q.groupsOf(q.Form["name"])
 	if err != nil {
 		return err
 	}
+	return q.render("groups", own.At, groupsPage{picture: own, Found: q.FormValue("name")})
+}
+
+// groupsOf returns a picture with the named groups, or with those that it has, those with the
+// most held tasks first.
+func (q *request) groupsOf(names []string) (*picture, error) {
+	p, err := q.site.picture(q.Context())
+	if err != nil {
+		return nil, err
+	}
 	own := *p // the picture belongs to all viewers
-	page := groupsPage{picture: &own, Found: q.FormValue("name")}
-	if page.Found != "" {
-		if _, own.Groups, err = q.site.pool.Groups(q.Context(), page.Found); err != nil {
-			return err
+	if names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == "" }); len(names) > 0 {
+		if _, own.Groups, err = q.site.pool.Groups(q.Context(), names...); err != nil {
+			return nil, err
 		}
 	}
 	own.Groups = slices.SortedStableFunc(slices.Values(own.Groups), func(a, b pool.GroupInfo) int {
 		return cmp.Or(cmp.Compare(b.Held, a.Held), cmp.Compare(b.Running, a.Running), cmp.Compare(a.Name, b.Name))
 	})
-	return q.render("groups", p.At, page)
+	return &own, nil
 }
 
 func (q *request) replicas() error {
@@ -79,15 +88,11 @@ type triggerPage struct {
 
 func (q *request) trigger() error {
 	name := q.FormValue("name")
-	p, err := q.site.picture(q.Context())
+	t, p, err := q.triggerOf(name)
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(p.Triggers, func(t *pool.TriggerInfo) bool { return t.Name == name })
-	if i < 0 {
-		return notFound("trigger", name)
-	}
-	page := triggerPage{TriggerInfo: p.Triggers[i]}
+	page := triggerPage{TriggerInfo: t}
 	if page.Err == nil && !page.Paused {
 		if page.NextTimes, err = q.site.pool.Triggers().Next(q.Context(), name, 5); err != nil {
 			return err
@@ -97,6 +102,19 @@ func (q *request) trigger() error {
 		return err
 	}
 	return q.render("trigger", p.At, page)
+}
+
+// triggerOf returns a trigger of the picture.
+func (q *request) triggerOf(name string) (*pool.TriggerInfo, *picture, error) {
+	p, err := q.site.picture(q.Context())
+	if err != nil {
+		return nil, nil, err
+	}
+	i := slices.IndexFunc(p.Triggers, func(t *pool.TriggerInfo) bool { return t.Name == name })
+	if i < 0 {
+		return nil, nil, notFound("trigger", name)
+	}
+	return p.Triggers[i], p, nil
 }
 
 type eventsPage struct {

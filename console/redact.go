@@ -34,7 +34,7 @@ func RedactKeys(patterns ...string) (func(kind, key string, value []byte) []byte
 		return false
 	}
 	return func(_, key string, value []byte) []byte {
-		if key != "payload" && key != "result" && key != "progress" && key != "shard_param" {
+		if key != "payload" && key != "result" && key != "progress" && key != "checkpoint" && key != "shard_param" {
 			if secret(key) {
 				return []byte(masked)
 			}
@@ -193,7 +193,7 @@ func (q *request) hideObject(text []byte) (shown []byte, ok bool) {
 			} else if bytes.ContainsAny(value[:1], `[{"`) {
 				value = encoded(masked)
 			}
-		case "task":
+		case "task", "then":
 			var ok bool
 			if value, ok = q.hideObject(value); !ok {
 				value = encoded(masked)

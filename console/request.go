@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +28,19 @@ type request struct {
 	role access.Role // in the pool of the request
 	site *site       // nil for pages that are of no pool
 	lang string
+	why  string // the reason in the body of a request of the API
 }
+
+// reason returns why the user makes a change, "" if the user does not say.
+func (q *request) reason() string {
+	if q.why != "" {
+		return q.why
+	}
+	return cmp.Or(q.FormValue("reason"), q.Header.Get(reasonHeader))
+}
+
+// method says how the user was identified, and by which token.
+func (q *request) method() string { return strings.TrimSpace(q.user.Method + " " + q.user.Token) }
 
 // view is what a template gets.
 type view struct {

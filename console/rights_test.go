@@ -55,6 +55,47 @@ func TestEachRouteNeedsItsRole(t *testing.T) {
 	}
 }
 
+// Each route of the API is tried as each role, as those of the pages.
+func TestEachAPIRouteNeedsItsRole(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t, nil)
+	refused := 0
+	for _, r := range apiRoutes {
+		path := strings.NewReplacer("/pools/{pool}", b.at(""), "{scope}/{name}", "queue/default", "{scope}", "pool", "{name}", "x", "{id}", "x", "{replica}", "x", "{queue}", "x").Replace(r.path)
+		for _, role := range []access.Role{access.None, access.Viewer, access.Operator, access.Admin} {
+			b.as(role)
+			want := 0
+			switch {
+			case r.role == access.None:
+				want = http.StatusOK
+			case role == access.None:
+				want = http.StatusNotFound
+			case role < r.role:
+				want = http.StatusForbidden
+				refused++
+			}
+			var body any
+			if r.method != http.MethodGet && r.method != http.MethodDelete {
+				body = map[string]any{}
+			}
+			got := b.api(r.method, path, body)
+			if want != 0 && got.status != want || want == 0 && (got.status == http.StatusForbidden || got.status >= http.StatusInternalServerError) {
+				t.Errorf("%s %s as %s: %d, want %d\n%s", r.method, path, role, got.status, want, got.body)
+			}
+		}
+		if r.method != http.MethodGet && r.role < access.Operator {
+			t.Errorf("a viewer may do %s %s", r.method, r.path)
+		}
+	}
+	if entries := b.audit(true); len(entries) != refused || refused == 0 || !strings.HasPrefix(entries[0].Action, "api ") {
+		t.Errorf("%d refusals are recorded, want %d: %+v", len(entries), refused, entries[0])
+	}
+	b.as(access.None)
+	if pools := must[apiPoolList](b, http.MethodGet, "/pools", nil).Pools; len(pools) != 0 {
+		t.Errorf("%+v", pools)
+	}
+}
+
 // A pool that the user may not see and one that does not exist have the same answer.
 func TestForeignPoolsAreNotFound(t *testing.T) {
 	t.Parallel()
@@ -113,6 +154,20 @@ func TestConsoleWorksWithTheRedisUserOfAViewer(t *testing.T) {
 		b.page(strings.TrimSuffix(r.page, "{$}") + "?state=waiting")
 	}
 	b.page("task?id=a")
+	for _, r := range apiRoutes {
+		if r.method == http.MethodGet && !strings.Contains(r.path, "triggers/") {
+			path := strings.NewReplacer("{pool}", "default", "{id}", "a", "{scope}/{name}", "queue/default", "{scope}", "groups").Replace(r.path)
+			if strings.HasSuffix(path, "/tasks") {
+				path += "?state=waiting"
+			}
+			if got := b.api(r.method, path, nil); got.status != http.StatusOK {
+				t.Errorf("%s: %d %s", path, got.status, got.body)
+			}
+		}
+	}
+	if p := b.problem(http.MethodPost, "/pools/default/tasks/stop", map[string]any{"ids": []string{"a"}}, http.StatusForbidden); !strings.Contains(p.Detail, "audit") {
+		t.Errorf("%+v", p)
+	}
 	if status, text := b.do(http.MethodPost, "/p/default/tasks/stop", url.Values{"id": {"a"}}); status < 400 || !strings.Contains(text, "audit") {
 		t.Errorf("%d\n%s", status, text)
 	}

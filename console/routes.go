@@ -81,7 +81,10 @@ func (c *Console) handler() http.Handler {
 	for _, r := range routes {
 		mux.HandleFunc(r.method+" /p/{pool}/"+r.page, c.guarded(r))
 	}
-	h := http.NewCrossOriginProtection().Handler(mux)
+	mux.Handle(apiRoot+"/", c.apiHandler())
+	sameOrigin := http.NewCrossOriginProtection()
+	sameOrigin.SetDenyHandler(http.HandlerFunc(c.crossOrigin))
+	h := sameOrigin.Handler(mux)
 	if c.opts.Prefix != "" {
 		h = c.below(http.StripPrefix(c.opts.Prefix, h))
 	}

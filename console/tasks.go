@@ -63,16 +63,7 @@ func (q *request) tasks() error {
 		return nil
 	}
 	page.State, page.Total = wanted.State, page.Counts[wanted.State]
-	if page.Costly {
-		// Each of them may read many payloads.
-		select {
-		case q.c.searches <- struct{}{}:
-			defer func() { <-q.c.searches }()
-		case <-q.Context().Done():
-			return nil
-		}
-	}
-	if err := q.fill(&page, wanted, p); err != nil {
+	if err := q.fill(&page, wanted, p, rows); err != nil {
 		return err
 	}
 	return q.render("tasks", p.At, page)
@@ -111,8 +102,17 @@ func firstState(s pool.Stats) task.State {
 	return task.Running
 }
 
-// fill reads the tasks of a page.
-func (q *request) fill(page *tasksPage, wanted query, p *picture) error {
+// fill reads the tasks of a page, of the states with an index at most limit.
+func (q *request) fill(page *tasksPage, wanted query, p *picture, limit int) error {
+	if page.Costly {
+		// Each of them may read many payloads.
+		select {
+		case q.c.searches <- struct{}{}:
+			defer func() { <-q.c.searches }()
+		case <-q.Context().Done():
+			return q.Context().Err()
+		}
+	}
 	ctx, cancel := context.WithTimeout(q.Context(), patience)
 	defer cancel()
 	if wanted.Parent != "" || wanted.State == task.Exporting {
@@ -129,7 +129,7 @@ func (q *request) fill(page *tasksPage, wanted query, p *picture) error {
 			return match(t)
 		}
 	}
-	ask.After, ask.Limit, ask.Budget = q.FormValue("after"), rows, searched
+	ask.After, ask.Limit, ask.Budget = q.FormValue("after"), limit, searched
 	if ask.Whole {
 		ask.Budget = searchedWhole
 	}
@@ -190,22 +190,9 @@ func (q *request) fillFrom(ctx context.Context, page *tasksPage, wanted query, n
 
 // named shows the tasks with the ids of the query or with its unique key.
 func (q *request) named(wanted query, text string, p *picture) error {
-	var found []*task.Task
-	if wanted.Unique != "" {
-		t, err := q.site.pool.ByUnique(q.Context(), wanted.Unique)
-		if err != nil && !errors.Is(err, pool.ErrNotFound) {
-			return err
-		}
-		if t != nil {
-			found = append(found, t)
-		}
-	}
-	if ids := slices.DeleteFunc(slices.Clone(wanted.IDs), func(id string) bool { return task.CheckName(id) != nil }); len(ids) > 0 {
-		tasks, err := q.site.pool.Find(q.Context(), ids...)
-		if err != nil {
-			return err
-		}
-		found = append(found, slices.DeleteFunc(tasks, func(t *task.Task) bool { return t == nil })...)
+	found, err := q.look(wanted)
+	if err != nil {
+		return err
 	}
 	if len(found) == 1 {
 		http.Redirect(q.w, q.Request, q.Path("task", "id", found[0].ID), http.StatusSeeOther)
@@ -214,11 +201,33 @@ func (q *request) named(wanted query, text string, p *picture) error {
 	return q.render("tasks", p.At, tasksPage{Query: text, Counts: counts(p.Stats), Tasks: found, Total: len(found), Read: len(found)})
 }
 
+// look returns the tasks with the ids of the query and the one with its unique key.
+func (q *request) look(wanted query) (found []*task.Task, err error) {
+	if wanted.Unique != "" {
+		t, err := q.site.pool.ByUnique(q.Context(), wanted.Unique)
+		if err != nil && !errors.Is(err, pool.ErrNotFound) {
+			return nil, err
+		}
+		if t != nil {
+			found = append(found, t)
+		}
+	}
+	if ids := slices.DeleteFunc(slices.Clone(wanted.IDs), func(id string) bool { return task.CheckName(id) != nil }); len(ids) > 0 {
+		tasks, err := q.site.pool.Find(q.Context(), ids...)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, slices.DeleteFunc(tasks, func(t *task.Task) bool { return t == nil })...)
+	}
+	return found, nil
+}
+
 // taskPage is one task.
 type taskPage struct {
 	*task.Task
 	History  []task.AttemptRecord
-	WaitsFor string
+	Why      holdup.Reason // what a waiting task waits for
+	WaitsFor string        // the same in the language of the user
 	Holders  []*task.Task
 	MoreHold int
 	Steps    []step
@@ -239,43 +248,55 @@ type step struct {
 func (s step) Took() time.Duration { return max(s.To.Sub(s.From), 0) }
 
 func (q *request) task() error {
-	id := q.FormValue("id")
+	page, p, err := q.one(q.FormValue("id"))
+	if err != nil {
+		return err
+	}
+	if page.Why.Code != "" {
+		page.WaitsFor = q.T("waits."+page.Why.Code, page.Why.Args...)
+	}
+	page.Steps = timeline(page.Task, page.History, p.At)
+	return q.render("task", p.At, page)
+}
+
+// one reads a task, its attempts and what it waits for.
+func (q *request) one(id string) (page taskPage, p *picture, err error) {
+	if page.Task, err = q.find(id); err != nil {
+		return page, nil, err
+	}
+	if page.History, err = q.site.pool.History(q.Context(), id); err != nil {
+		return page, nil, err
+	}
+	if p, err = q.site.picture(q.Context()); err != nil {
+		return page, nil, err
+	}
+	if page.State == task.Waiting {
+		why := holdup.New(q.site.pool)
+		if page.Why, err = why.Reason(q.Context(), page.Task); err != nil {
+			return page, nil, err
+		}
+		if page.Holders, page.MoreHold, err = why.Holders(q.Context(), page.Task); err != nil {
+			return page, nil, err
+		}
+	}
+	page.Redacted = q.c.redact(page.Task)
+	page.Trace = q.c.traceOf(page.Task) // none if the header is redacted
+	return page, p, nil
+}
+
+// find reads a task. Its values are not redacted.
+func (q *request) find(id string) (*task.Task, error) {
 	if task.CheckName(id) != nil {
-		return notFound("task", id)
+		return nil, notFound("task", id)
 	}
 	found, err := q.site.pool.Find(q.Context(), id)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if found[0] == nil {
-		return notFound("task", id)
+		return nil, notFound("task", id)
 	}
-	t := found[0]
-	page := taskPage{Task: t}
-	if page.History, err = q.site.pool.History(q.Context(), id); err != nil {
-		return err
-	}
-	p, err := q.site.picture(q.Context())
-	if err != nil {
-		return err
-	}
-	if t.State == task.Waiting {
-		why := holdup.New(q.site.pool)
-		reason, err := why.Reason(q.Context(), t)
-		if err != nil {
-			return err
-		}
-		if reason.Code != "" {
-			page.WaitsFor = q.T("waits."+reason.Code, reason.Args...)
-		}
-		if page.Holders, page.MoreHold, err = why.Holders(q.Context(), t); err != nil {
-			return err
-		}
-	}
-	page.Steps = timeline(t, page.History, p.At)
-	page.Redacted = q.c.redact(t)
-	page.Trace = q.c.traceOf(t) // none if the header is redacted
-	return q.render("task", p.At, page)
+	return found[0], nil
 }
 
 // timeline returns the waits and the attempts of a task that are known, the first one first.
@@ -320,6 +341,7 @@ func (c *Console) redact(t *task.Task) (changed bool) {
 	changed = !bytes.Equal(payload, t.Payload)
 	t.Payload, t.Result = payload, hide(t.Kind, "result", bytes.Clone(t.Result))
 	t.Progress = hide(t.Kind, "progress", bytes.Clone(t.Progress))
+	t.LastCheckpoint = hide(t.Kind, "checkpoint", bytes.Clone(t.LastCheckpoint))
 	t.Shard.Param = string(hide(t.Kind, "shard_param", []byte(t.Shard.Param)))
 	for name, value := range t.Headers {
 		t.Headers[name] = string(hide(t.Kind, name, []byte(value)))

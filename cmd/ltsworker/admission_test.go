@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/ltsworker/ltsworker/internal/record"
 )
 
 // An operator sees in every view why a replica takes no tasks.
@@ -21,7 +23,7 @@ func TestRefusalIsShownWithItsReason(t *testing.T) {
 	u.must("enqueue", "echo", "--id", "a")
 	const reason = " is available, at least 1"
 	u.until("the heartbeat has the reason", func() bool {
-		records := decodeLines[replicaRecord](t, u.must("replicas", "--json"))
+		records := decodeLines[record.Replica](t, u.must("replicas", "--json"))
 		return len(records) == 1 && strings.Contains(records[0].Refuses, reason)
 	})
 	if out := u.must("replicas"); !strings.Contains(out, "refuses: ") {

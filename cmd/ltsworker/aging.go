@@ -9,16 +9,11 @@ import (
 
 	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/config"
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
-
-// agingRecord is the aging of a queue in JSON output.
-type agingRecord struct {
-	Queue   string `json:"queue"`
-	AgingMS int64  `json:"aging_ms"` // 0 is strict priority
-}
 
 func newAging(g *globals) *cobra.Command {
 	var asJSON bool
@@ -76,7 +71,7 @@ func showAging(ctx context.Context, cmd *cobra.Command, c *client.Client, queue 
 		switch {
 		case q.Name != queue:
 		case asJSON:
-			return terminal.WriteJSON(cmd.OutOrStdout(), agingRecord{queue, q.Aging.Milliseconds()})
+			return terminal.WriteJSON(cmd.OutOrStdout(), record.Aging{Queue: queue, AgingMS: q.Aging.Milliseconds()})
 		default:
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "aging of queue %s: %s\n", terminal.Printable(queue), terminal.AgingText(q.Aging))
 			return err

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/archive"
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/task"
@@ -128,7 +129,7 @@ func archiveStats(ctx context.Context, cmd *cobra.Command, g *globals, db *archi
 }
 
 func recordArchiveStats(name string, s archive.Stats, newest string) archiveStatsRecord {
-	r := archiveStatsRecord{Pool: name, Counts: []archiveCountRecord{}, Live: s.Live, Cursor: s.Cursor, UpdatedAt: instant(s.Updated), Gaps: []gapRecord{}}
+	r := archiveStatsRecord{Pool: name, Counts: []archiveCountRecord{}, Live: s.Live, Cursor: s.Cursor, UpdatedAt: record.Instant(s.Updated), Gaps: []gapRecord{}}
 	if newest != "" && s.Cursor != "" && (s.Cursor != "0" || newest == "0") {
 		lag := s.Lag(newest).Milliseconds()
 		r.LagMS = &lag
@@ -137,7 +138,7 @@ func recordArchiveStats(name string, s archive.Stats, newest string) archiveStat
 		r.Counts = append(r.Counts, archiveCountRecord{c.Day.UTC().Format(time.DateOnly), c.State, c.Kind, c.Tasks})
 	}
 	for _, g := range s.Gaps {
-		r.Gaps = append(r.Gaps, gapRecord{g.Reason, g.After, g.Next, instant(g.Found), instant(g.Reconciled), g.Archived, g.Unknown})
+		r.Gaps = append(r.Gaps, gapRecord{g.Reason, g.After, g.Next, record.Instant(g.Found), record.Instant(g.Reconciled), g.Archived, g.Unknown})
 	}
 	return r
 }

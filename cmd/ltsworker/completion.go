@@ -154,7 +154,7 @@ func addCompletions(root *cobra.Command, g *globals) {
 		"trigger show": completeFrom(g, 0, triggerNames), "trigger rm": completeFrom(g, 0, triggerNames), "trigger pause": completeFrom(g, 0, triggerNames),
 		"trigger resume": completeFrom(g, 0, triggerNames), "trigger run": completeFrom(g, 1, triggerNames), "trigger next": completeFrom(g, 1, triggerNames),
 		"trigger history": completeFrom(g, 1, triggerNames), "trigger set": completeFrom(g, 1, triggerNames),
-		"user set": completeUsers(1), "user rm": completeUsers(0),
+		"user set": completeUsers(1), "user rm": completeUsers(0), "user token": completeUsers(1), "token rm": completeTokens,
 		"show": completeFrom(g, 0, rejectIDs), "put-back": completeFrom(g, 0, rejectIDs), "drop": completeFrom(g, 0, rejectIDs),
 	}
 	flags := map[string]cobra.CompletionFunc{
@@ -168,7 +168,7 @@ func addCompletions(root *cobra.Command, g *globals) {
 	}
 	for _, cmd := range allCommands(root) {
 		name := cmd.Name()
-		if parent := cmd.Parent().Name(); parent == "trigger" || parent == "user" {
+		if parent := cmd.Parent().Name(); parent == "trigger" || parent == "user" || parent == "token" {
 			name = parent + " " + name
 		}
 		switch known := arguments[name]; {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -18,7 +19,7 @@ func TestAPersonIsAskedBeforeManyTasksChange(t *testing.T) {
 	}
 	state := func() task.State {
 		t.Helper()
-		return decodeLines[taskRecord](t, u.must("get", "a", "--json"))[0].State
+		return decodeLines[record.Task](t, u.must("get", "a", "--json"))[0].State
 	}
 	for keys, want := range map[string]struct {
 		code  int
@@ -65,7 +66,7 @@ func TestAPersonIsAskedBeforeManyTasksChange(t *testing.T) {
 // state returns the current state of a task.
 func (u *user) state(id string) task.State {
 	u.t.Helper()
-	return decodeLines[taskRecord](u.t, u.must("get", id, "--json"))[0].State
+	return decodeLines[record.Task](u.t, u.must("get", id, "--json"))[0].State
 }
 
 func TestAYesIsForTheTasksThatWereCounted(t *testing.T) {

@@ -10,9 +10,10 @@ func newConsole(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "console",
 		Short: "Serve the web console, and manage its users",
-		Long: `Serve the web console until interrupted. Users log in with a password, OIDC, or by a
-header of a trusted proxy. At the first start without a password file, the command makes
-one with the user admin and prints a password for one login.
+		Long: `Serve the web console and its JSON API until interrupted. Users log in with a password,
+OIDC, or by a header of a trusted proxy, programs with a token. At the first start without
+a password file, the command makes one with the user admin and prints a password for one
+login.
 
   listen: 0.0.0.0:8380
   pools: [media, mail]
@@ -26,8 +27,8 @@ one with the user admin and prints a password for one login.
     user_header: X-User
     grants: {everyone: {"*": viewer}, users: {alice: {media: admin}}}
 
-The page docs/console.md explains all keys. LTS_OIDC_SECRET has the secret of the client
-of OIDC, unless oidc.client_secret_file names a file.`,
+The page docs/console.md explains all keys, docs/api.md the API. LTS_OIDC_SECRET has the
+secret of the client of OIDC, unless oidc.client_secret_file names a file.`,
 		Example: `  ltsworker console --open
   ltsworker console -c console.yaml
   ltsworker console user add alice --roles "*=admin"`,

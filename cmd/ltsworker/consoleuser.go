@@ -7,10 +7,12 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/console/access"
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
@@ -32,6 +34,7 @@ is not named: "*=viewer,media=operator".`,
 		Example: `  ltsworker console user add alice --roles "*=admin"
   ltsworker console user add bob --roles "*=viewer,media=operator" --password-file bob.txt --must-change
   ltsworker console user set bob --roles "*=viewer"
+  ltsworker console user token bob --name ci
   ltsworker console user ls`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -42,7 +45,8 @@ is not named: "*=viewer,media=operator".`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().Var((*textFlag)(&users), "users", "password `FILE` of the console")
-	cmd.AddCommand(newConsoleUserAdd(&users), newConsoleUserSet(&users), newConsoleUserRemove(&users), newConsoleUserList(&users))
+	cmd.AddCommand(newConsoleUserAdd(&users), newConsoleUserSet(&users), newConsoleUserRemove(&users), newConsoleUserList(&users),
+		newConsoleUserToken(&users))
 	return cmd
 }
 
@@ -173,7 +177,7 @@ Without these flags a new password is asked for at the terminal.`,
 func newConsoleUserRemove(users *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "rm NAME...",
-		Short: "Remove users",
+		Short: "Remove users with their tokens",
 		Args:  between(1, -1, "a user's NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, name := range args {
@@ -198,23 +202,23 @@ func newConsoleUserList(users *string) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "ls",
-		Short: "List the users",
+		Short: "List the users and their tokens",
 		Args:  between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			list, err := access.Users(*users)
 			if err != nil {
 				return err
 			}
-			tab := terminal.NewTable(cmd.OutOrStdout(), "NAME", "ROLES", "STATE")
+			tab := terminal.NewTable(cmd.OutOrStdout(), "NAME", "ROLES", "STATE", "TOKENS")
 			for _, a := range list {
 				if asJSON {
-					err := terminal.WriteJSON(cmd.OutOrStdout(), userRecord{a.Name, a.Roles, a.MustChange})
+					err := terminal.WriteJSON(cmd.OutOrStdout(), recordUser(&a))
 					if err != nil {
 						return err
 					}
 					continue
 				}
-				tab.Row(terminal.Printable(a.Name), terminal.Printable(access.FormatRoles(a.Roles)), terminal.FlagText(a.MustChange, "must change the password"))
+				tab.Row(terminal.Printable(a.Name), terminal.Printable(access.FormatRoles(a.Roles)), terminal.FlagText(a.MustChange, "must change the password"), tokensText(a.Tokens))
 			}
 			if asJSON {
 				return nil
@@ -231,6 +235,15 @@ type userRecord struct {
 	Name       string                 `json:"name"`
 	Roles      map[string]access.Role `json:"roles"`
 	MustChange bool                   `json:"must_change"`
+	Tokens     []tokenRecord          `json:"tokens"`
+}
+
+func recordUser(a *access.Account) userRecord {
+	r := userRecord{Name: a.Name, Roles: a.Roles, MustChange: a.MustChange, Tokens: []tokenRecord{}}
+	for _, t := range a.Tokens {
+		r.Tokens = append(r.Tokens, tokenRecord{t.Name, t.Roles, record.Instant(t.Expires), !t.Expires.IsZero() && !t.Expires.After(time.Now())})
+	}
+	return r
 }
 
 // completeUsers offers the users of the password file, for atMost arguments (0 is any number).

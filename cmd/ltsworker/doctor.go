@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
@@ -49,7 +50,7 @@ do not count. If Redis is unreachable, --json prints a finding of the check serv
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			err := g.inspect(cmd, fix, asJSON)
 			if asJSON && exitCode(err) == exitUnreachable {
-				err = errors.Join(err, terminal.WriteJSON(cmd.OutOrStdout(), recordFinding(unreachable(err))))
+				err = errors.Join(err, terminal.WriteJSON(cmd.OutOrStdout(), record.OfFinding(unreachable(err))))
 			}
 			return err
 		},
@@ -92,7 +93,7 @@ func doctor(ctx context.Context, cmd *cobra.Command, c *client.Client, fix, asJS
 		}
 		walk.Clear()
 		if asJSON {
-			err = terminal.WriteJSON(out, recordFinding(f))
+			err = terminal.WriteJSON(out, record.OfFinding(f))
 		} else {
 			// If several findings in a row have the same remedy, it is printed once, after the
 			// last.
@@ -173,24 +174,6 @@ func lackedRight(err error) pool.Finding {
 // unreachable returns the finding that Redis cannot be used.
 func unreachable(err error) pool.Finding {
 	return pool.Finding{Severity: task.SeverityError, Check: "server", What: err.Error(), Do: "start Redis, or correct the URL: --redis or LTS_REDIS"}
-}
-
-// findingRecord is a finding in JSON output.
-type findingRecord struct {
-	Severity pool.Severity `json:"severity"`
-	Check    string        `json:"check"`
-	Code     string        `json:"code,omitempty"`
-	Key      string        `json:"key,omitempty"`
-	Task     string        `json:"task,omitempty"`
-	What     string        `json:"what"`
-	Do       string        `json:"do,omitempty"`
-	Fixed    string        `json:"fixed,omitempty"`
-
-	Figures map[string]float64 `json:"figures,omitempty"`
-}
-
-func recordFinding(f pool.Finding) findingRecord {
-	return findingRecord{Severity: f.Severity, Check: f.Check, Code: f.Code, Key: f.Key, Task: f.Task, What: f.What, Do: f.Do, Fixed: f.Fixed, Figures: f.Figures}
 }
 
 // findingText is the column in which the text of a finding begins.

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
+	"github.com/ltsworker/ltsworker/internal/record"
 )
 
 // soundUser returns a user whose Redis has no findings.
@@ -56,7 +57,7 @@ func TestDoctorGivesItsNumbersAsNumbers(t *testing.T) {
 	u.must("enqueue", "k", "--delay", "1h")
 	u.redis("CONFIG", "SET", "maxmemory", "100mb")
 	got := map[string]map[string]float64{}
-	for _, f := range decodeLines[findingRecord](t, u.must("doctor", "--json")) {
+	for _, f := range decodeLines[record.Finding](t, u.must("doctor", "--json")) {
 		got[f.Check] = f.Figures
 	}
 	if m := got["memory"]; m["max_bytes"] != 100<<20 || m["used_bytes"] < 100_000 || m["used_bytes"] > 100<<20 {
@@ -73,7 +74,7 @@ func TestDoctorGivesItsNumbersAsNumbers(t *testing.T) {
 	}
 	u.redis("SET", "lts:{p}:task:b", "x")
 	a := u.run("doctor", "--json", "--fix")
-	for _, f := range decodeLines[findingRecord](t, a.out) {
+	for _, f := range decodeLines[record.Finding](t, a.out) {
 		if f.Check == "entries" && f.Figures != nil && f.Figures["broken"] < 1 {
 			t.Errorf("%+v", f)
 		}
@@ -94,7 +95,7 @@ func TestDoctorFindsWhatTheServerDoesWrong(t *testing.T) {
 			u.redis("CONFIG", "SET", set[0], set[1])
 			a := u.run("doctor", "--json")
 			found := ""
-			for _, f := range decodeLines[findingRecord](t, a.out) {
+			for _, f := range decodeLines[record.Finding](t, a.out) {
 				if f.Severity == "warning" || f.Severity == "error" {
 					found += f.Check
 					if f.Do == "" {
@@ -192,8 +193,8 @@ func TestALackedRightIsAFindingOfTheDoctor(t *testing.T) {
 	} {
 		u.env = []string{"LTS_REDIS=" + s.User(t, name, strings.Fields(rules)...).URL(), "LTS_POOL=p"}
 		a := u.run("doctor", "--json")
-		var open []findingRecord
-		for _, f := range decodeLines[findingRecord](t, a.out) {
+		var open []record.Finding
+		for _, f := range decodeLines[record.Finding](t, a.out) {
 			if f.Severity == "error" {
 				open = append(open, f)
 			}
@@ -215,7 +216,7 @@ func TestDoctorThatCannotGetIn(t *testing.T) {
 		t.Errorf("exit code %d: %s", a.code, a.err)
 	}
 	a := nowhere.run("doctor", "--json")
-	got := decodeLines[findingRecord](t, a.out)
+	got := decodeLines[record.Finding](t, a.out)
 	if a.code != exitUnreachable || len(got) != 1 || got[0].Severity != "error" || got[0].Check != "server" || got[0].Do == "" ||
 		!strings.HasPrefix(got[0].What, "cannot use Redis at 127.0.0.1:1: ") || a.err != "ltsworker: "+got[0].What+"\n" {
 		t.Errorf("%+v", a)

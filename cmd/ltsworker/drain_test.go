@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -13,7 +14,7 @@ func TestDrainLetsAnotherProcessFinishAndEnd(t *testing.T) {
 	r := u.startReplica()
 	u.must("enqueue", "hold", "--id", "h", "--retain", "1h")
 	u.awaitRunning()
-	id := decodeLines[replicaRecord](t, u.must("replicas", "--json"))[0].ID
+	id := decodeLines[record.Replica](t, u.must("replicas", "--json"))[0].ID
 	if out := u.must("drain", id); out != "asked 1 replica to drain\n" {
 		t.Errorf("got %q", out)
 	}
@@ -31,7 +32,7 @@ func TestDrainLetsAnotherProcessFinishAndEnd(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	for id, want := range map[string]task.State{"h": task.Succeeded, "after": task.Waiting} {
-		if got := decodeLines[taskRecord](t, u.must("get", id, "--json"))[0]; got.State != want {
+		if got := decodeLines[record.Task](t, u.must("get", id, "--json"))[0]; got.State != want {
 			t.Errorf("%s is %s, want %s", id, got.State, want)
 		}
 	}

@@ -4,13 +4,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/task"
 )
 
 // shown reads a task as the command get prints it for programs.
-func (u *user) shown(id string) taskRecord {
+func (u *user) shown(id string) record.Task {
 	u.t.Helper()
-	return decodeLines[taskRecord](u.t, u.must("get", id, "--json"))[0]
+	return decodeLines[record.Task](u.t, u.must("get", id, "--json"))[0]
 }
 
 func TestTasksGetAnotherPriorityAndPayload(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"github.com/ltsworker/ltsworker/internal/batch"
 	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/config"
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/task"
@@ -272,7 +273,7 @@ func printReceipts(w io.Writer, receipts []task.Receipt, place func(i int) (name
 			name, at = place(i)
 		}
 		if asJSON {
-			if err := terminal.WriteJSON(w, recordReceipt(r, at)); err != nil {
+			if err := terminal.WriteJSON(w, record.OfReceipt(r, at)); err != nil {
 				return err
 			}
 			continue

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -57,7 +58,7 @@ func TestProcessThatLeftTheGroupDelaysNoStopTimeoutOrDrain(t *testing.T) {
 		t.Error(err)
 	}
 	for id, want := range map[string]task.Code{"timed": task.CodeTimeout, "stopped": task.CodeStopped, "drained": task.CodeReleased} {
-		got := decodeLines[logRecord](t, u.must("logs", id, "--json"))
+		got := decodeLines[record.Log](t, u.must("logs", id, "--json"))
 		if len(got) != 1 || got[0].Code != want || got[0].Log != "did this\n" && (id != "timed" || written) {
 			t.Errorf("%s: %+v, want the code %s", id, got, want)
 		}

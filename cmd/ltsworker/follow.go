@@ -10,6 +10,7 @@ import (
 
 	"github.com/ltsworker/ltsworker/internal/backoff"
 	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -102,7 +103,7 @@ func (f *follower) showRunning(t *task.Task, now time.Time) error {
 	case part == "" && skipped == 0:
 		return nil
 	case f.asJSON:
-		return terminal.WriteJSON(f.cmd.OutOrStdout(), runningRecord(t, part, now))
+		return terminal.WriteJSON(f.cmd.OutOrStdout(), record.Running(t, part, now))
 	}
 	return f.printLog(part, skipped)
 }
@@ -116,7 +117,7 @@ func (f *follower) showEnd(a *task.AttemptRecord) error {
 	part, skipped := f.newPart(a.Log, a.LogSize)
 	f.ended, f.running, f.resting = a.Attempt, 0, ""
 	if f.asJSON {
-		r := logRecord{ID: f.id, attemptRecord: recordHistory([]task.AttemptRecord{*a})[0]}
+		r := record.Log{ID: f.id, AttemptInfo: record.History([]task.AttemptRecord{*a})[0]}
 		r.Log = part
 		return terminal.WriteJSON(f.cmd.OutOrStdout(), r)
 	}

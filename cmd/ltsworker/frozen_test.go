@@ -5,6 +5,8 @@ package main
 import (
 	"syscall"
 	"testing"
+
+	"github.com/ltsworker/ltsworker/internal/record"
 )
 
 func TestAFrozenReplicaHasNotDrained(t *testing.T) {
@@ -12,7 +14,7 @@ func TestAFrozenReplicaHasNotDrained(t *testing.T) {
 	u := newUser(t)
 	frozen := u.startReplica()
 	u.awaitReplicas(1)
-	id := decodeLines[replicaRecord](t, u.must("replicas", "--json"))[0].ID
+	id := decodeLines[record.Replica](t, u.must("replicas", "--json"))[0].ID
 	u.startReplica()
 	u.awaitReplicas(2)
 	frozen.signal(syscall.SIGSTOP)

@@ -14,6 +14,7 @@ import (
 	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/config"
 	"github.com/ltsworker/ltsworker/internal/holdup"
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
@@ -145,7 +146,7 @@ func writeTask(ctx context.Context, w io.Writer, c *client.Client, waiting *hold
 	if err != nil {
 		return err
 	}
-	r := recordTask(t, history)
+	r := record.OfTask(t, history)
 	if t.State == task.Waiting {
 		now, err := c.Now(ctx)
 		if err != nil {
@@ -156,7 +157,7 @@ func writeTask(ctx context.Context, w io.Writer, c *client.Client, waiting *hold
 			return err
 		}
 		for _, h := range holders {
-			r.HeldBy = append(r.HeldBy, holderRecord{h.ID, h.Replica, max(now.Sub(h.StartedAt).Milliseconds(), 0)})
+			r.HeldBy = append(r.HeldBy, record.Holder{ID: h.ID, Replica: h.Replica, RunMS: max(now.Sub(h.StartedAt).Milliseconds(), 0)})
 		}
 		if len(holders) > 0 {
 			r.HeldByMore = more

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -20,7 +21,7 @@ func TestInitWritesAConfigThatRuns(t *testing.T) {
 	}
 	u.startWith("ltsworker.yaml")
 	out := u.must("enqueue", "echo", `"hello"`, "--wait", "--json")
-	if got := decodeLines[taskRecord](t, out)[0]; got.State != task.Succeeded || string(got.Result) != `"hello"` {
+	if got := decodeLines[record.Task](t, out)[0]; got.State != task.Succeeded || string(got.Result) != `"hello"` {
 		t.Errorf("got %+v", got)
 	}
 }

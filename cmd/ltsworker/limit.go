@@ -9,19 +9,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
-
-// limitRecord is a limit in JSON output.
-type limitRecord struct {
-	Scope   task.Scope `json:"scope"`
-	Name    string     `json:"name,omitempty"`
-	Limit   int        `json:"limit"`         // 0 means no limit
-	Own     bool       `json:"own,omitempty"` // of a group: the limit is not the default
-	Running int        `json:"running"`
-	Held    int        `json:"held,omitempty"`
-}
 
 func newLimit(g *globals) *cobra.Command {
 	var (
@@ -59,7 +50,7 @@ configured limit that differs from the one configured before.`,
 			}
 			if len(args) == 0 {
 				return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
-					limits, err := readLimits(ctx, c, scope, name)
+					limits, err := record.Limits(ctx, c.Pool, scope, name)
 					if err != nil {
 						return err
 					}
@@ -141,7 +132,7 @@ func setLimit(ctx context.Context, cmd *cobra.Command, c *client.Client, scope t
 		return err
 	}
 	if asJSON {
-		limits, err := readLimits(ctx, c, scope, name)
+		limits, err := record.Limits(ctx, c.Pool, scope, name)
 		if err != nil {
 			return err
 		}
@@ -159,50 +150,7 @@ func setLimit(ctx context.Context, cmd *cobra.Command, c *client.Client, scope t
 	return err
 }
 
-// readLimits reads the limits of the scope, "" for all. In a scope with names, it reads the limit
-// with this name.
-func readLimits(ctx context.Context, c *client.Client, scope task.Scope, name string) ([]limitRecord, error) {
-	var limits []limitRecord
-	of := func(s task.Scope) bool { return scope == "" || scope == s }
-	if of(task.PoolScope) || of(task.QueueScope) {
-		s, err := c.Stats(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if of(task.PoolScope) {
-			limits = append(limits, limitRecord{Scope: task.PoolScope, Name: c.Name, Limit: s.Limit, Running: s.Running})
-		}
-		for _, q := range s.Queues {
-			if of(task.QueueScope) && (name == "" || name == q.Name) {
-				limits = append(limits, limitRecord{Scope: task.QueueScope, Name: q.Name, Limit: q.Limit, Running: q.Running})
-			}
-		}
-		if scope == task.QueueScope && len(limits) == 0 {
-			return nil, fmt.Errorf("the pool has no queue %s", terminal.Printable(name))
-		}
-	}
-	if of(task.GroupsScope) || of(task.GroupScope) {
-		var named []string
-		if name != "" {
-			named = []string{name}
-		}
-		byDefault, groups, err := c.Groups(ctx, named...)
-		if err != nil {
-			return nil, err
-		}
-		if of(task.GroupsScope) {
-			limits = append(limits, limitRecord{Scope: task.GroupsScope, Limit: byDefault})
-		}
-		for _, g := range groups {
-			if of(task.GroupScope) {
-				limits = append(limits, limitRecord{Scope: task.GroupScope, Name: g.Name, Limit: g.Limit, Own: g.Own, Running: g.Running, Held: g.Held})
-			}
-		}
-	}
-	return limits, nil
-}
-
-func printLimits(cmd *cobra.Command, limits []limitRecord, asJSON bool) error {
+func printLimits(cmd *cobra.Command, limits []record.Limit, asJSON bool) error {
 	tab := terminal.NewTable(cmd.OutOrStdout(), "WHAT", "NAME", "LIMIT", "RUNNING", "HELD")
 	for _, l := range limits {
 		if asJSON {

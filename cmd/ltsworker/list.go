@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -199,7 +200,7 @@ func (l *listing) writer(cmd *cobra.Command, bar *terminal.Bar) taskRows {
 		return taskRows{
 			add: func(t *task.Task) error {
 				bar.Clear()
-				return terminal.WriteJSON(out, recordTask(t, nil))
+				return terminal.WriteJSON(out, record.OfTask(t, nil))
 			},
 			end: func() error { return nil },
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ltsworker/ltsworker/integration/faultproxy"
 	"github.com/ltsworker/ltsworker/integration/redisserver"
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -36,8 +37,8 @@ func TestListSelectsSortsAndShowsColumns(t *testing.T) {
 	u.awaitRunning()
 	u.must("enqueue", "x", "--queue", "other", "--id", "c", "--priority", "9", "--label", "gpu", "--label", "zone=eu")
 	u.must("enqueue", "x", "--queue", "other", "--id", "d", "--priority", "-9", "--delay", "1h", "--unique", key)
-	replica := decodeLines[replicaRecord](t, u.must("replicas", "--json"))[0].ID
-	reason := decodeLines[taskRecord](t, u.must("get", "a", "--json"))[0].Error
+	replica := decodeLines[record.Replica](t, u.must("replicas", "--json"))[0].ID
+	reason := decodeLines[record.Task](t, u.must("get", "a", "--json"))[0].Error
 	for _, tt := range []struct {
 		args []string
 		want []string
@@ -98,7 +99,7 @@ func TestSortedListOfManyTasksIsThatOfAllOfThem(t *testing.T) {
 	}
 	u.pipe(batch.String(), "enqueue", "--batch", "-")
 	var got []string
-	for _, r := range decodeLines[taskRecord](t, u.must("ls", "--sort=-id", "--limit", "3", "--json")) {
+	for _, r := range decodeLines[record.Task](t, u.must("ls", "--sort=-id", "--limit", "3", "--json")) {
 		got = append(got, r.ID)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

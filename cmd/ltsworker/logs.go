@@ -10,16 +10,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
-
-// logRecord is an attempt in the JSON output of logs.
-type logRecord struct {
-	ID    string     `json:"id"`
-	State task.State `json:"state,omitempty"` // running if the attempt has not ended
-	attemptRecord
-}
 
 func newLogs(g *globals) *cobra.Command {
 	var asJSON, follow bool
@@ -67,12 +61,12 @@ func showLogs(ctx context.Context, cmd *cobra.Command, c *client.Client, id stri
 	}
 	out := cmd.OutOrStdout()
 	if asJSON {
-		records := make([]logRecord, len(history))
-		for i, a := range recordHistory(history) {
-			records[i] = logRecord{ID: id, attemptRecord: a}
+		records := make([]record.Log, len(history))
+		for i, a := range record.History(history) {
+			records[i] = record.Log{ID: id, AttemptInfo: a}
 		}
 		if t.State == task.Running {
-			records = append(records, runningRecord(t, t.Log, now))
+			records = append(records, record.Running(t, t.Log, now))
 		}
 		for _, r := range records {
 			if err := terminal.WriteJSON(out, r); err != nil {
@@ -102,13 +96,6 @@ func readLogs(ctx context.Context, c *client.Client, id string) (t *task.Task, h
 		now, err = c.Now(ctx)
 	}
 	return tasks[0], history, now, err
-}
-
-// runningRecord describes the attempt that runs, with a part of its log. now is the time of Redis.
-func runningRecord(t *task.Task, log string, now time.Time) logRecord {
-	return logRecord{t.ID, task.Running, attemptRecord{
-		Attempt: t.Attempt, RunMS: max(now.Sub(t.StartedAt).Milliseconds(), 0), Replica: t.Replica, Log: log, LogSize: t.LogSize,
-	}}
 }
 
 // printHistory prints attempts with their logs as text.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -20,7 +21,7 @@ func TestLogsShowEveryAttemptWithItsLog(t *testing.T) {
 	if a := u.run("wait", "a"); a.code != exitFailed {
 		t.Fatalf("got %+v", a)
 	}
-	got := decodeLines[logRecord](t, u.must("logs", "a", "--json"))
+	got := decodeLines[record.Log](t, u.must("logs", "a", "--json"))
 	if len(got) != 2 {
 		t.Fatalf("got %+v", got)
 	}
@@ -51,7 +52,7 @@ func TestLogsShowWhatARunningCommandHasWritten(t *testing.T) {
 	u.until("the log of the running attempt is shown", func() bool {
 		return strings.Contains(u.run("logs", "a").out, "  log:\n    attempt 1 begins\n")
 	})
-	got := decodeLines[logRecord](t, u.must("logs", "a", "--json"))
+	got := decodeLines[record.Log](t, u.must("logs", "a", "--json"))
 	if len(got) != 1 || got[0].State != task.Running || got[0].Attempt != 1 || got[0].Log != "attempt 1 begins\n" || got[0].LogSize != 17 || got[0].Code != "" {
 		t.Errorf("got %+v", got)
 	}
@@ -64,7 +65,7 @@ func TestLogsShowWhatARunningCommandHasWritten(t *testing.T) {
 	u.write("go1", "", 0o600)
 	u.write("go2", "", 0o600)
 	u.must("wait", "a")
-	recorded := decodeLines[logRecord](t, u.must("logs", "a", "--json"))
+	recorded := decodeLines[record.Log](t, u.must("logs", "a", "--json"))
 	if len(recorded) != 2 || recorded[1].Code != task.CodeOK || recorded[1].Log != "attempt 2 begins\nand ends" || recorded[1].State != "" {
 		t.Errorf("got %+v", recorded)
 	}
@@ -78,7 +79,7 @@ func TestLogsOfASuccessWithoutALogShowTheAttempt(t *testing.T) {
 	u := newUser(t)
 	u.startReplica()
 	u.must("enqueue", "echo", `"hello"`, "--id", "a", "--wait")
-	replica := decodeLines[taskRecord](t, u.must("get", "a", "--json"))[0].Replica
+	replica := decodeLines[record.Task](t, u.must("get", "a", "--json"))[0].Replica
 	for _, args := range [][]string{{"logs", "a"}, {"logs", "-f", "a"}} {
 		if out := u.must(args...); !strings.HasPrefix(out, "attempt 1: succeeded after ") || !strings.HasSuffix(out, " on "+replica+"\n") || strings.Count(out, "\n") != 1 {
 			t.Errorf("%v: got %q", args, out)
@@ -126,7 +127,7 @@ func TestFollowedLogsEndWithTheTask(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))
 	}
 	parts := ""
-	for _, r := range decodeLines[logRecord](t, u.must("logs", "-f", "a", "--json")) {
+	for _, r := range decodeLines[record.Log](t, u.must("logs", "-f", "a", "--json")) {
 		parts += r.Log
 	}
 	if want := "attempt 1 begins\nand endsattempt 2 begins\nand ends"; parts != want {
@@ -191,7 +192,7 @@ func TestTimesInLogsAreOfTheClockOfRedis(t *testing.T) {
 					t.Errorf("%s: %s", what, out)
 				}
 			}
-			if r := decodeLines[logRecord](t, u.must("logs", "a", "--json"))[0]; r.RunMS < 0 || r.RunMS > time.Hour.Milliseconds() {
+			if r := decodeLines[record.Log](t, u.must("logs", "a", "--json"))[0]; r.RunMS < 0 || r.RunMS > time.Hour.Milliseconds() {
 				t.Errorf("running for %d ms", r.RunMS)
 			}
 			if out := u.must("logs", "b"); !strings.Contains(out, "due in 4h59m") && !strings.Contains(out, "due in 5h0m") {

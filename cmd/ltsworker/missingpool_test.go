@@ -6,6 +6,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/redisstore"
 )
 
@@ -74,7 +75,7 @@ func TestDoctorNotesAPoolThatDoesNotExist(t *testing.T) {
 		!strings.HasSuffix(a.out, "\nno open finding; pool typo does not exist yet\n") || a.err != "" {
 		t.Errorf("got %+v", a)
 	}
-	got := decodeLines[findingRecord](t, u.must("--pool", "typo", "doctor", "--json"))
+	got := decodeLines[record.Finding](t, u.must("--pool", "typo", "doctor", "--json"))
 	if got[0].Check != "pool" || got[0].Severity != "note" || got[0].Do == "" {
 		t.Errorf("got %+v", got[0])
 	}

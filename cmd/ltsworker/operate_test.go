@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -46,7 +47,7 @@ func TestTailShowsWhatIsBrokenOfAnEvent(t *testing.T) {
 	if line := u.tail([]string{"tail", "--from", "0"}, 1); !strings.HasPrefix(line, "- ") || !strings.Contains(line, "broken=") || !strings.Contains(line, "soon") {
 		t.Errorf("got %q", line)
 	}
-	events := decodeLines[eventRecord](t, u.tail([]string{"tail", "--from", "0", "--json"}, 1))
+	events := decodeLines[record.Event](t, u.tail([]string{"tail", "--from", "0", "--json"}, 1))
 	if e := events[0]; e.ID != "a" || e.At != "" || !strings.Contains(e.Broken, "soon") {
 		t.Errorf("got %+v", e)
 	}
@@ -60,7 +61,7 @@ func TestTailMarksEventsThatShareACursor(t *testing.T) {
 	u.write("tasks", `{"kind":"x","id":"a","group":"g"}`+"\n"+`{"kind":"x","id":"b","group":"g"}`+"\n", 0o600)
 	u.must("enqueue", "--batch", "tasks")
 	u.must("stop", "a")
-	events := decodeLines[eventRecord](t, u.tail([]string{"tail", "--from", "0", "--json"}, 3))
+	events := decodeLines[record.Event](t, u.tail([]string{"tail", "--from", "0", "--json"}, 3))
 	if a, b, c := events[0], events[1], events[2]; !a.More || b.More || c.More || a.Cursor != b.Cursor || a.Cursor == c.Cursor || a.Group != "g" || b.ID != "b" {
 		t.Errorf("got %+v", events)
 	}
@@ -75,7 +76,7 @@ func TestTailShowsEveryChangeOfState(t *testing.T) {
 	u.must("enqueue", "x", "--id", "a", "--delay", "1h")
 	u.must("stop", "a")
 	u.must("retry", "a")
-	events := decodeLines[eventRecord](t, u.tail([]string{"tail", "--from", "0", "--json"}, 3))
+	events := decodeLines[record.Event](t, u.tail([]string{"tail", "--from", "0", "--json"}, 3))
 	var states []task.State
 	for i, e := range events {
 		states = append(states, e.State)
@@ -120,8 +121,8 @@ func TestGroupIsExemptedAndGetsTheDefaultAgain(t *testing.T) {
 			t.Errorf("%s: limit shows %q", step.set, got)
 		}
 	}
-	want := []limitRecord{{Scope: "group", Name: "acme", Own: true}}
-	if diff := cmp.Diff(want, decodeLines[limitRecord](t, u.must("limit", "--group", "acme", "none", "--json"))); diff != "" {
+	want := []record.Limit{{Scope: "group", Name: "acme", Own: true}}
+	if diff := cmp.Diff(want, decodeLines[record.Limit](t, u.must("limit", "--group", "acme", "none", "--json"))); diff != "" {
 		t.Error(diff)
 	}
 	for _, args := range []string{"limit default none", "limit --total none", "limit --groups none"} {
@@ -135,9 +136,9 @@ func TestPausesAndLimitsAreSetAndShown(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
 	u.must("enqueue", "x")
-	stats := func() statsRecord {
+	stats := func() record.Stats {
 		t.Helper()
-		return decodeLines[statsRecord](t, u.must("stats", "--json"))[0]
+		return decodeLines[record.Stats](t, u.must("stats", "--json"))[0]
 	}
 	if s := stats(); s.Pool != u.pool || s.Waiting != 1 || s.Enqueued != 1 || len(s.Queues) != 1 || s.Queues[0].Name != "default" {
 		t.Errorf("got %+v", s)
@@ -154,23 +155,23 @@ func TestPausesAndLimitsAreSetAndShown(t *testing.T) {
 	for _, args := range []string{"limit default 7", "limit --total 50", "limit --group acme 3", "limit --groups 2"} {
 		u.must(strings.Fields(args)...)
 	}
-	want := []limitRecord{
+	want := []record.Limit{
 		{Scope: "pool", Name: u.pool, Limit: 50},
 		{Scope: "queue", Name: "default", Limit: 7},
 		{Scope: "groups", Limit: 2},
 		{Scope: "group", Name: "acme", Limit: 3, Own: true},
 	}
-	if diff := cmp.Diff(want, decodeLines[limitRecord](t, u.must("limit", "--json"))); diff != "" {
+	if diff := cmp.Diff(want, decodeLines[record.Limit](t, u.must("limit", "--json"))); diff != "" {
 		t.Error(diff)
 	}
 	for i, args := range []string{"--total", "default", "--groups", "--group acme"} {
-		got := decodeLines[limitRecord](t, u.must(append([]string{"limit", "--json"}, strings.Fields(args)...)...))
+		got := decodeLines[record.Limit](t, u.must(append([]string{"limit", "--json"}, strings.Fields(args)...)...))
 		if diff := cmp.Diff(want[i:i+1], got); diff != "" {
 			t.Error(args, diff)
 		}
 	}
-	got := decodeLines[limitRecord](t, u.must("limit", "default", "4", "--json"))
-	if diff := cmp.Diff([]limitRecord{{Scope: "queue", Name: "default", Limit: 4}}, got); diff != "" {
+	got := decodeLines[record.Limit](t, u.must("limit", "default", "4", "--json"))
+	if diff := cmp.Diff([]record.Limit{{Scope: "queue", Name: "default", Limit: 4}}, got); diff != "" {
 		t.Error(diff)
 	}
 	if a := u.run("limit", "nosuch"); a.code != 1 || !strings.Contains(a.err, "the pool has no queue nosuch") {

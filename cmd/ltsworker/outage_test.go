@@ -4,6 +4,8 @@ import (
 	"net"
 	"strings"
 	"testing"
+
+	"github.com/ltsworker/ltsworker/internal/record"
 )
 
 // Nothing listens at the address of a service. Operators see that without the log of the replica,
@@ -23,7 +25,7 @@ func TestAServiceThatIsAwayIsShown(t *testing.T) {
 	u.must("enqueue", "call", "--id", "a")
 	r.await("a service cannot be used")
 	u.until("the heartbeat has the outage", func() bool {
-		records := decodeLines[replicaRecord](t, u.must("replicas", "--json"))
+		records := decodeLines[record.Replica](t, u.must("replicas", "--json"))
 		return len(records) == 1 && len(records[0].Outages) == 1 && records[0].Outages[0].Of == "the service "+address &&
 			strings.Contains(records[0].Outages[0].Error, "refused") && records[0].Outages[0].Since != ""
 	})

@@ -7,26 +7,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/redisstore"
-	"github.com/ltsworker/ltsworker/task"
 )
-
-// poolRecord is a pool in JSON output, either with its counts or with an error.
-type poolRecord struct {
-	Pool string `json:"pool"`
-	*poolCounts
-	Error string `json:"error,omitempty"` // why the counts could not be read
-}
-
-type poolCounts struct {
-	Scheduled int  `json:"scheduled"`
-	Waiting   int  `json:"waiting"`
-	Running   int  `json:"running"`
-	Inbox     int  `json:"inbox"`
-	Replicas  int  `json:"replicas"`
-	Paused    bool `json:"paused"`
-}
 
 func newPools(g *globals) *cobra.Command {
 	var asJSON bool
@@ -67,14 +51,14 @@ func printPools(ctx context.Context, cmd *cobra.Command, c *client.Client, names
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		r := recordPool(name, s, err)
+		r := record.OfPool(name, s, err)
 		if asJSON {
 			if err := terminal.WriteJSON(cmd.OutOrStdout(), r); err != nil {
 				return err
 			}
 			continue
 		}
-		if r.poolCounts == nil {
+		if r.Counts == nil {
 			tab.Row(terminal.Printable(name), "-", "-", "-", "-", "-", "", terminal.Printable(r.Error))
 			continue
 		}
@@ -85,12 +69,4 @@ func printPools(ctx context.Context, cmd *cobra.Command, c *client.Client, names
 		return nil
 	}
 	return tab.Flush()
-}
-
-func recordPool(name string, s task.Stats, err error) poolRecord {
-	if err != nil {
-		return poolRecord{Pool: name, Error: terminal.TidyError(err.Error())}
-	}
-	return poolRecord{Pool: name, poolCounts: &poolCounts{
-		Scheduled: s.Scheduled, Waiting: s.Waiting, Running: s.Running, Inbox: s.Inbox, Replicas: s.Replicas, Paused: s.Paused}}
 }

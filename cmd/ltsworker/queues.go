@@ -3,24 +3,16 @@ package main
 import (
 	"context"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 )
-
-// queueLoadRecord is a queue with its load in JSON output.
-type queueLoadRecord struct {
-	queueRecord
-	OldestWaitMS int64   `json:"oldest_wait_ms"`
-	InPerSecond  float64 `json:"in_per_s"`
-	OutPerSecond float64 `json:"out_per_s"`
-}
 
 // forgetRecord is a queue that was forgotten in JSON output.
 type forgetRecord struct {
@@ -71,7 +63,7 @@ next task for the queue adds it again.`,
 				}
 				if asJSON {
 					for _, q := range loads {
-						if err := terminal.WriteJSON(cmd.OutOrStdout(), recordLoad(q)); err != nil {
+						if err := terminal.WriteJSON(cmd.OutOrStdout(), record.OfQueueLoad(q)); err != nil {
 							return err
 						}
 					}
@@ -88,13 +80,6 @@ next task for the queue adds it again.`,
 	cmd.Flags().Var((*textFlag)(&forget), "forget", "remove the queue `NAME` from the list")
 	addJSON(cmd, &asJSON)
 	return cmd
-}
-
-func recordLoad(q pool.QueueLoad) queueLoadRecord {
-	return queueLoadRecord{
-		queueRecord: recordQueue(q.QueueInfo), OldestWaitMS: q.OldestWait.Milliseconds(),
-		InPerSecond: math.Round(q.In*1000) / 1000, OutPerSecond: math.Round(q.Out*1000) / 1000,
-	}
 }
 
 func printQueues(cmd *cobra.Command, loads []pool.QueueLoad, poolPaused bool) error {

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ltsworker/ltsworker/internal/record"
 )
 
 func TestQueuesShowWhatWaitsRunsComesAndGoes(t *testing.T) {
@@ -20,7 +22,7 @@ func TestQueuesShowWhatWaitsRunsComesAndGoes(t *testing.T) {
 	u.must("limit", "default", "7")
 	u.must("pause", "slow")
 	u.must("stop", "a")
-	queues := decodeLines[queueLoadRecord](t, u.must("queues", "--json"))
+	queues := decodeLines[record.QueueLoad](t, u.must("queues", "--json"))
 	if len(queues) != 2 || queues[0].Name != "default" || queues[1].Name != "slow" {
 		t.Fatalf("got %+v", queues)
 	}
@@ -44,7 +46,7 @@ func TestReplicasShowSlotsAndHeartbeat(t *testing.T) {
 	}
 	r := u.startReplica()
 	u.must("enqueue", "echo", "1", "--wait") // now the replica has joined
-	got := decodeLines[replicaRecord](t, u.must("replicas", "--json"))
+	got := decodeLines[record.Replica](t, u.must("replicas", "--json"))
 	if len(got) != 1 {
 		t.Fatalf("got %+v", got)
 	}
@@ -134,7 +136,7 @@ func TestQueuesThatNobodyUsesCanBeForgotten(t *testing.T) {
 	if a := u.run("queues", "--forget", "typo"); a.code != exitFailed || a.err != "ltsworker: forget queue typo: no such queue\n" {
 		t.Errorf("got %+v", a)
 	}
-	if got := decodeLines[queueLoadRecord](t, u.must("queues", "--json")); len(got) > 0 {
+	if got := decodeLines[record.QueueLoad](t, u.must("queues", "--json")); len(got) > 0 {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -9,20 +9,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
-
-// rateRecord is a rate in JSON output.
-type rateRecord struct {
-	Scope     task.Scope `json:"scope"`
-	Name      string     `json:"name,omitempty"`
-	Rate      string     `json:"rate"` // "none" for none
-	Own       bool       `json:"own,omitempty"`
-	RateUntil string     `json:"rate_until,omitempty"` // when the next task may start, if tasks wait for the rate
-	Held      int        `json:"held,omitempty"`       // of a group: waiting tasks that the limit or the rate blocks
-}
 
 func newRate(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
@@ -82,7 +73,7 @@ for the rate. HELD is how many tasks of a group its limit or its rate blocks.`,
 				return err
 			}
 			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
-				rates, err := readRates(ctx, c, scope, name)
+				rates, err := record.Rates(ctx, c.Pool, scope, name)
 				if err != nil {
 					return err
 				}
@@ -174,7 +165,7 @@ func setRate(ctx context.Context, cmd *cobra.Command, c *client.Client, scope ta
 		return err
 	}
 	if asJSON {
-		rates, err := readRates(ctx, c, scope, name)
+		rates, err := record.Rates(ctx, c.Pool, scope, name)
 		if err != nil {
 			return err
 		}
@@ -191,55 +182,7 @@ func setRate(ctx context.Context, cmd *cobra.Command, c *client.Client, scope ta
 	return err
 }
 
-// readRates reads the rates of the scope, "" for all. A name selects one.
-func readRates(ctx context.Context, c *client.Client, scope task.Scope, name string) ([]rateRecord, error) {
-	var rates []rateRecord
-	if scope == "" || scope == task.QueueScope {
-		s, err := c.Stats(ctx)
-		if err != nil {
-			return nil, err
-		}
-		known := false
-		for _, q := range s.Queues {
-			if q.Name == name || name == "" && q.Rate.Limits() {
-				known = true
-				rates = append(rates, rateRecord{Scope: task.QueueScope, Name: q.Name, Rate: terminal.RateLimitText(q.Rate), RateUntil: momentText(q.RateUntil)})
-			}
-		}
-		if name != "" && !known {
-			return nil, fmt.Errorf("the pool has no queue %s", terminal.Printable(name))
-		}
-	}
-	if scope == task.QueueScope {
-		return rates, nil
-	}
-	byDefault, err := c.DefaultRate(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if scope == task.GroupsScope || scope == "" && byDefault.Limits() {
-		rates = append(rates, rateRecord{Scope: task.GroupsScope, Rate: terminal.RateLimitText(byDefault)})
-	}
-	if scope == task.GroupsScope {
-		return rates, nil
-	}
-	var named []string
-	if name != "" {
-		named = []string{name}
-	}
-	_, groups, err := c.Groups(ctx, named...)
-	for _, g := range groups {
-		if g.OwnRate || name != "" {
-			rates = append(rates, rateRecord{
-				Scope: task.GroupScope, Name: g.Name, Rate: terminal.RateLimitText(g.Rate), Own: g.OwnRate,
-				RateUntil: momentText(g.RateUntil), Held: g.Held,
-			})
-		}
-	}
-	return rates, err
-}
-
-func printRates(cmd *cobra.Command, rates []rateRecord, asJSON bool) error {
+func printRates(cmd *cobra.Command, rates []record.Rate, asJSON bool) error {
 	tab := terminal.NewTable(cmd.OutOrStdout(), "WHAT", "NAME", "RATE", "NEXT", "HELD")
 	for _, r := range rates {
 		if asJSON {

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ltsworker/ltsworker/internal/record"
 )
 
 func TestRatesAreSetShownAndRemoved(t *testing.T) {
@@ -23,14 +25,14 @@ func TestRatesAreSetShownAndRemoved(t *testing.T) {
 			t.Errorf("%s: got %q", args, out)
 		}
 	}
-	want := []rateRecord{
+	want := []record.Rate{
 		{Scope: "queue", Name: "default", Rate: "100/s burst 10"},
 		{Scope: "groups", Rate: "5/m burst 1"},
 		{Scope: "group", Name: "acme", Rate: "20/h burst 1", Own: true},
 	}
-	shown := func(args ...string) []rateRecord {
+	shown := func(args ...string) []record.Rate {
 		t.Helper()
-		return decodeLines[rateRecord](t, u.must(append([]string{"rate", "ls", "--json"}, args...)...))
+		return decodeLines[record.Rate](t, u.must(append([]string{"rate", "ls", "--json"}, args...)...))
 	}
 	if diff := cmp.Diff(want, shown()); diff != "" {
 		t.Error(diff)
@@ -103,7 +105,7 @@ func TestAgingIsSetWhileNoTaskWaitsAndShown(t *testing.T) {
 	if a := u.run("aging", "default", "1m"); a.code != 1 || !strings.Contains(a.err, "tasks wait or run in queue default") {
 		t.Errorf("got %+v", a)
 	}
-	if diff := cmp.Diff([]agingRecord{{"default", 30000}}, decodeLines[agingRecord](t, u.must("aging", "default", "--json"))); diff != "" {
+	if diff := cmp.Diff([]record.Aging{{Queue: "default", AgingMS: 30000}}, decodeLines[record.Aging](t, u.must("aging", "default", "--json"))); diff != "" {
 		t.Error(diff)
 	}
 	u.must("stop", "a")

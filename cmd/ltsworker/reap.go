@@ -9,22 +9,23 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 )
 
 // reapRecord is what a turn of maintenance did in JSON output.
 type reapRecord struct {
-	LeasesLost int             `json:"leases_lost"`
-	TimedOut   int             `json:"timed_out"`
-	Due        int             `json:"due"`
-	Late       int             `json:"late"`
-	Removed    int             `json:"removed"`
-	Trimmed    int             `json:"trimmed"`
-	Replicas   int             `json:"replicas"`
-	Repaired   []findingRecord `json:"repaired"`
-	InboxWaits bool            `json:"inbox_waits"`
-	NextMS     int64           `json:"next_ms"`
+	LeasesLost int              `json:"leases_lost"`
+	TimedOut   int              `json:"timed_out"`
+	Due        int              `json:"due"`
+	Late       int              `json:"late"`
+	Removed    int              `json:"removed"`
+	Trimmed    int              `json:"trimmed"`
+	Replicas   int              `json:"replicas"`
+	Repaired   []record.Finding `json:"repaired"`
+	InboxWaits bool             `json:"inbox_waits"`
+	NextMS     int64            `json:"next_ms"`
 }
 
 func newReap(g *globals) *cobra.Command {
@@ -63,10 +64,10 @@ func reap(ctx context.Context, cmd *cobra.Command, c *client.Client, asJSON bool
 	if asJSON {
 		r := reapRecord{
 			LeasesLost: up.Lost, TimedOut: up.TimedOut, Due: up.Due, Late: up.Late, Removed: up.Removed, Trimmed: up.Trimmed, Replicas: up.Replicas,
-			Repaired: []findingRecord{}, InboxWaits: up.Inbox, NextMS: up.Next.Milliseconds(),
+			Repaired: []record.Finding{}, InboxWaits: up.Inbox, NextMS: up.Next.Milliseconds(),
 		}
 		for _, f := range up.Repaired {
-			r.Repaired = append(r.Repaired, recordFinding(f))
+			r.Repaired = append(r.Repaired, record.OfFinding(f))
 		}
 		return terminal.WriteJSON(out, r)
 	}

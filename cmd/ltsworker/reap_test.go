@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -42,7 +43,7 @@ func TestReapTakesBackTheTasksOfADeadReplica(t *testing.T) {
 		t.Errorf("the kept task still exists: %s", a.out)
 	}
 	for id, want := range map[string]task.State{"h": task.Waiting, "late": task.Expired, "due": task.Waiting} {
-		if got := decodeLines[taskRecord](t, u.must("get", id, "--json"))[0]; got.State != want {
+		if got := decodeLines[record.Task](t, u.must("get", id, "--json"))[0]; got.State != want {
 			t.Errorf("%s is %s, want %s", id, got.State, want)
 		}
 	}

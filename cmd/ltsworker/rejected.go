@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -65,31 +65,6 @@ and the beginning of their text.`,
 	return cmd
 }
 
-// rejectRecord is a rejected entry in JSON output. The text is in one of the last three fields: see
-// taskRecord.
-type rejectRecord struct {
-	ID          string          `json:"id"`
-	At          string          `json:"at"`
-	AgeMS       int64           `json:"age_ms"`
-	Code        string          `json:"code"`
-	Reason      string          `json:"reason"`
-	Task        string          `json:"task,omitempty"`
-	Bytes       int             `json:"bytes"`
-	Cut         bool            `json:"cut"` // only the beginning of the text is kept
-	Entry       json.RawMessage `json:"entry,omitempty"`
-	EntryText   string          `json:"entry_text,omitempty"`
-	EntryBase64 []byte          `json:"entry_base64,omitempty"`
-}
-
-func recordReject(r *task.Reject, now time.Time) rejectRecord {
-	record := rejectRecord{
-		ID: r.ID, At: instant(r.At), AgeMS: max(now.Sub(r.At).Milliseconds(), 0), Code: r.Code, Reason: r.Reason,
-		Task: r.Task, Bytes: r.Bytes, Cut: r.Cut(),
-	}
-	record.Entry, record.EntryText, record.EntryBase64 = form([]byte(r.Entry))
-	return record
-}
-
 // listedText is how many characters of a reason or of an entry a list shows.
 const listedText = 500
 
@@ -110,7 +85,7 @@ func listRejected(ctx context.Context, cmd *cobra.Command, c *client.Client, lim
 		}
 		n++
 		if asJSON {
-			err = terminal.WriteJSON(out, recordReject(&r, now))
+			err = terminal.WriteJSON(out, record.OfReject(&r, now))
 		} else {
 			tab.Row(r.ID, terminal.AgeAt(r.At, now), terminal.Printable(r.Code),
 				terminal.Printable(terminal.Cut(r.Reason, listedText)), terminal.Printable(terminal.Cut(r.Entry, listedText)))
@@ -191,7 +166,7 @@ func showRejected(ctx context.Context, cmd *cobra.Command, c *client.Client, ids
 		case err != nil:
 			return err
 		case asJSON:
-			err = terminal.WriteJSON(out, recordReject(r, now))
+			err = terminal.WriteJSON(out, record.OfReject(r, now))
 		case raw && r.Cut():
 			err = fmt.Errorf("%s: only the first %d of %d bytes of the entry are kept", id, len(r.Entry), r.Bytes)
 		case raw:

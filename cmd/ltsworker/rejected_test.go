@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/redisstore"
 )
 
@@ -33,9 +34,9 @@ func (u *user) admit(entries ...any) {
 }
 
 // rejects returns the rejected entries, newest first.
-func (u *user) rejects() []rejectRecord {
+func (u *user) rejects() []record.Reject {
 	u.t.Helper()
-	return decodeLines[rejectRecord](u.t, u.must("rejected", "list", "--limit", "0", "--json"))
+	return decodeLines[record.Reject](u.t, u.must("rejected", "list", "--limit", "0", "--json"))
 }
 
 func TestRejectedEntriesAreListedAndShown(t *testing.T) {
@@ -50,7 +51,7 @@ func TestRejectedEntriesAreListedAndShown(t *testing.T) {
 	if len(got) != 4 {
 		t.Fatalf("got %+v", got)
 	}
-	for i, want := range []rejectRecord{
+	for i, want := range []record.Reject{
 		{Bytes: len(long), Cut: true, EntryText: long[:16384]},
 		{Bytes: 1, EntryBase64: []byte("\xff")},
 		{Bytes: 10, EntryText: "non\x1bsense\n"},
@@ -75,7 +76,7 @@ func TestRejectedEntriesAreListedAndShown(t *testing.T) {
 			t.Errorf("%.60q is missing in %.300q", want, out)
 		}
 	}
-	shown := decodeLines[rejectRecord](t, u.must("rejected", "show", got[2].ID, "--json"))
+	shown := decodeLines[record.Reject](t, u.must("rejected", "show", got[2].ID, "--json"))
 	if len(shown) != 1 || shown[0].ID != got[2].ID || shown[0].EntryText != got[2].EntryText {
 		t.Errorf("%+v", shown)
 	}

@@ -8,32 +8,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 )
-
-// replicaRecord is a replica in JSON output.
-type replicaRecord struct {
-	ID        string         `json:"id"`
-	Host      string         `json:"host"`
-	PID       int            `json:"pid"`
-	Version   string         `json:"version,omitempty"`
-	StartedAt string         `json:"started_at"`
-	SeenAt    string         `json:"seen_at"`
-	SilentMS  int64          `json:"silent_ms"`
-	LeaseMS   int64          `json:"lease_ms"`
-	Queues    map[string]int `json:"queues"` // slots
-	Slots     int            `json:"slots"`
-	Running   int            `json:"running"`
-	Stuck     int            `json:"stuck"`
-	Draining  bool           `json:"draining"`
-	Refuses   string         `json:"refuses,omitempty"`
-	Outages   []outageRecord `json:"outages,omitempty"` // of servers that its tasks need
-	Kinds     []string       `json:"kinds"`
-	Labels    []string       `json:"labels"`
-	Exclusive bool           `json:"exclusive"`
-	Disabled  []string       `json:"disabled,omitempty"` // of the kinds
-}
 
 func newReplicas(g *globals) *cobra.Command {
 	var asJSON bool
@@ -63,7 +41,7 @@ sends one every third of a lease.`,
 				}
 				if asJSON {
 					for _, r := range replicas {
-						if err := terminal.WriteJSON(cmd.OutOrStdout(), recordReplica(r)); err != nil {
+						if err := terminal.WriteJSON(cmd.OutOrStdout(), record.OfReplica(r)); err != nil {
 							return err
 						}
 					}
@@ -75,19 +53,6 @@ sends one every third of a lease.`,
 	}
 	addJSON(cmd, &asJSON)
 	return cmd
-}
-
-func recordReplica(r pool.ReplicaInfo) replicaRecord {
-	record := replicaRecord{
-		ID: r.ID, Host: r.Host, PID: r.PID, Version: r.Version, StartedAt: instant(r.StartedAt), SeenAt: instant(r.SeenAt),
-		SilentMS: r.Silent.Milliseconds(), LeaseMS: r.Lease.Milliseconds(), Queues: r.Queues, Slots: terminal.Slots(r),
-		Running: r.Running, Stuck: r.Stuck, Draining: r.Draining, Refuses: r.Refuses, Kinds: r.Kinds, Disabled: r.Disabled,
-		Labels: r.AllLabels(), Exclusive: r.Exclusive,
-	}
-	for _, o := range r.Outages {
-		record.Outages = append(record.Outages, recordOutage(o))
-	}
-	return record
 }
 
 func printReplicas(cmd *cobra.Command, replicas []pool.ReplicaInfo) error {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -77,7 +78,7 @@ func TestReportEndsATaskOutside(t *testing.T) {
 		t.Errorf("the token in the environment: %q, %v", out, err)
 	}
 
-	for id, want := range map[string]taskRecord{
+	for id, want := range map[string]record.Task{
 		"done": {State: task.Succeeded, Result: json.RawMessage(`{"frames":250}`)}, "text": {State: task.Succeeded, ResultText: "a b"},
 		"broken": {State: task.Failed, Error: "no such video"}, "later": {State: task.Scheduled}, "bare": {State: task.Succeeded, Result: json.RawMessage(`[1]`)},
 	} {

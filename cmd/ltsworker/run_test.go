@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -110,7 +111,7 @@ func (r *replica) await(text string) string {
 // awaitReplicas waits until this number of replicas has joined.
 func (u *user) awaitReplicas(n int) {
 	u.t.Helper()
-	u.until("the replicas have joined", func() bool { return len(decodeLines[replicaRecord](u.t, u.must("replicas", "--json"))) == n })
+	u.until("the replicas have joined", func() bool { return len(decodeLines[record.Replica](u.t, u.must("replicas", "--json"))) == n })
 }
 
 // awaitRunning waits until the only task of the pool has started.
@@ -144,14 +145,14 @@ func TestCommandsRunFromAConfigFile(t *testing.T) {
 	u := newUser(t)
 	r := u.startReplica()
 	out := u.must("enqueue", "echo", `{"a":1}`, "--wait", "--json")
-	if got := decodeLines[taskRecord](t, out)[0]; got.State != task.Succeeded || string(got.Result) != `{"a":1}` {
+	if got := decodeLines[record.Task](t, out)[0]; got.State != task.Succeeded || string(got.Result) != `{"a":1}` {
 		t.Errorf("got %+v", got)
 	}
 	a := u.run("enqueue", "fail", "--id", "f", "--wait")
 	if a.code != exitFailed || !strings.HasPrefix(a.out, "f\tfailed\tpermanent\t") {
 		t.Errorf("got %+v", a)
 	}
-	if got := decodeLines[taskRecord](t, u.must("get", "f", "--json"))[0]; len(got.History) != 1 || got.History[0].Log != "why\n" {
+	if got := decodeLines[record.Task](t, u.must("get", "f", "--json"))[0]; len(got.History) != 1 || got.History[0].Log != "why\n" {
 		t.Errorf("got history %+v", got.History)
 	}
 	if out := u.must("enqueue", "where", "--id", "w", "--wait"); out != "w\tsucceeded\tsub fast where "+u.pool+"\n" {
@@ -187,8 +188,8 @@ func TestFirstSignalDrainsAndSecondReleases(t *testing.T) {
 	}
 	r.signal(syscall.SIGINT)
 	r.await("draining")
-	state := func() taskRecord {
-		return decodeLines[taskRecord](t, u.must("get", "h", "--json"))[0]
+	state := func() record.Task {
+		return decodeLines[record.Task](t, u.must("get", "h", "--json"))[0]
 	}
 	if got := state(); got.State != task.Running {
 		t.Errorf("the drain ended a running task: %+v", got)
@@ -214,7 +215,7 @@ func TestDrainLetsRunningTasksFinish(t *testing.T) {
 	if code := r.wait(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	if got := decodeLines[taskRecord](t, u.must("get", "h", "--json"))[0]; got.State != task.Succeeded {
+	if got := decodeLines[record.Task](t, u.must("get", "h", "--json"))[0]; got.State != task.Succeeded {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -8,43 +8,6 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// shardRecord is the shard of a child in JSON output.
-type shardRecord struct {
-	Parent string `json:"parent"`
-	Index  int    `json:"index"`
-	Total  int    `json:"total"`
-	Param  string `json:"param,omitempty"`
-}
-
-// shardsRecord has the numbers of a parent's shards in JSON output.
-type shardsRecord struct {
-	Total     int  `json:"total"`
-	Broadcast bool `json:"broadcast,omitempty"`
-	FailFast  bool `json:"fail_fast,omitempty"`
-	Unmade    int  `json:"unmade"`
-	Pending   int  `json:"pending"`
-	Succeeded int  `json:"succeeded"`
-	Failed    int  `json:"failed"`
-	Stopped   int  `json:"stopped"`
-	Expired   int  `json:"expired"`
-	Omitted   int  `json:"omitted_results,omitempty"` // results that are missing in that of the parent
-}
-
-func recordShard(t *task.Task) *shardRecord {
-	if t.Shard.Total == 0 {
-		return nil
-	}
-	return &shardRecord{t.Shard.Parent, t.Shard.Index, t.Shard.Total, t.Shard.Param}
-}
-
-func recordShards(t *task.Task) *shardsRecord {
-	c := t.Counts
-	if !t.IsParent() {
-		return nil
-	}
-	return &shardsRecord{t.Shards, t.Broadcast, t.FailFast, c.Unmade, c.Pending, c.Succeeded, c.Failed, c.Stopped, c.Expired, c.Omitted}
-}
-
 // shardLine says which shard a child is, "" for other tasks.
 func shardLine(t *task.Task) string {
 	if t.Shard.Total == 0 {

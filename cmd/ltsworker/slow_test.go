@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"github.com/ltsworker/ltsworker/internal/record"
 )
 
 func TestTasksPastTheirSoftTimeoutAreShown(t *testing.T) {
@@ -14,18 +16,18 @@ func TestTasksPastTheirSoftTimeoutAreShown(t *testing.T) {
 	u.awaitReplicas(1)
 	u.must("enqueue", "crawl", "--id", "a")
 	u.must("enqueue", "hold", "--id", "b")
-	record := func(id string) taskRecord {
+	get := func(id string) record.Task {
 		t.Helper()
-		return decodeLines[taskRecord](t, u.must("get", id, "--json"))[0]
+		return decodeLines[record.Task](t, u.must("get", id, "--json"))[0]
 	}
-	u.until("task a is marked, and b runs", func() bool { return record("a").SlowAt != "" && record("b").StartedAt != "" })
-	if r := record("b"); r.SlowAt != "" {
+	u.until("task a is marked, and b runs", func() bool { return get("a").SlowAt != "" && get("b").StartedAt != "" })
+	if r := get("b"); r.SlowAt != "" {
 		t.Errorf("b is slow since %s", r.SlowAt)
 	}
 	if out := u.must("get", "a"); !strings.Contains(out, "\nslow since ") {
 		t.Errorf("got %s", out)
 	}
-	for _, r := range decodeLines[taskRecord](t, u.must("ls", "--json")) {
+	for _, r := range decodeLines[record.Task](t, u.must("ls", "--json")) {
 		if (r.SlowAt != "") != (r.ID == "a") {
 			t.Errorf("the list has %s slow since %q", r.ID, r.SlowAt)
 		}

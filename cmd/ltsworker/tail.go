@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -61,7 +62,7 @@ func tail(ctx context.Context, cmd *cobra.Command, c *client.Client, from string
 			return err
 		}
 		if asJSON {
-			err = terminal.WriteJSON(out, recordEvent(e))
+			err = terminal.WriteJSON(out, record.OfEvent(e))
 		} else {
 			cells := eventCells(e)
 			if screen {

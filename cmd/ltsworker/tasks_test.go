@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ltsworker/ltsworker/integration/faultproxy"
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -18,7 +19,7 @@ func TestTasksAreEnqueuedListedAndShown(t *testing.T) {
 	u := newUser(t)
 	out := u.must("enqueue", "email.send", `{"big":12345678901234567890}`, "--id", "a", "--priority", "5", "--group", "acme",
 		"--unique", "u", "--header", "trace=x=y", "--json")
-	if diff := cmp.Diff([]receiptRecord{{ID: "a", State: task.Waiting}}, decodeLines[receiptRecord](t, out)); diff != "" {
+	if diff := cmp.Diff([]record.Receipt{{ID: "a", State: task.Waiting}}, decodeLines[record.Receipt](t, out)); diff != "" {
 		t.Error(diff)
 	}
 	if out := u.must("enqueue", "email.send", "--id", "a"); out != "a\twaiting\tduplicate\n" {
@@ -28,7 +29,7 @@ func TestTasksAreEnqueuedListedAndShown(t *testing.T) {
 		t.Errorf("got %+v", a)
 	}
 
-	tasks := decodeLines[taskRecord](t, u.must("get", "a", "b", "--json"))
+	tasks := decodeLines[record.Task](t, u.must("get", "a", "b", "--json"))
 	if len(tasks) != 2 {
 		t.Fatalf("got %d tasks", len(tasks))
 	}
@@ -42,7 +43,7 @@ func TestTasksAreEnqueuedListedAndShown(t *testing.T) {
 	if out := u.must("get", "b"); !strings.Contains(out, "payload   [1,  2]\n") {
 		t.Errorf("got %s", out)
 	}
-	if got := u.run("get", "a", "none", "--json"); got.code != exitFailed || len(decodeLines[taskRecord](t, got.out)) != 1 || got.err != "ltsworker: none: no such task\n" {
+	if got := u.run("get", "a", "none", "--json"); got.code != exitFailed || len(decodeLines[record.Task](t, got.out)) != 1 || got.err != "ltsworker: none: no such task\n" {
 		t.Errorf("got %+v", got)
 	}
 
@@ -51,7 +52,7 @@ func TestTasksAreEnqueuedListedAndShown(t *testing.T) {
 		"ls --queue other": "", "ls --limit 1": "b", "ls --state waiting --kind report": "",
 	} {
 		var ids []string
-		for _, r := range decodeLines[taskRecord](t, u.must(append(strings.Fields(args), "--json")...)) {
+		for _, r := range decodeLines[record.Task](t, u.must(append(strings.Fields(args), "--json")...)) {
 			ids = append(ids, r.ID)
 		}
 		if got := strings.Join(ids, " "); got != want {
@@ -67,7 +68,7 @@ func TestPeopleReadTheTimeOfTheirPlace(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
 	u.must("enqueue", "x", "--id", "a", "--delay", "100h")
-	a := decodeLines[taskRecord](t, u.must("get", "a", "--json"))[0]
+	a := decodeLines[record.Task](t, u.must("get", "a", "--json"))[0]
 	local := func(at string) string {
 		t.Helper()
 		when, err := time.Parse("2006-01-02T15:04:05.000Z", at)
@@ -104,8 +105,8 @@ func TestBatchIsAllOrNothing(t *testing.T) {
 		t.Errorf("something was written: %s", out)
 	}
 	u.write("tasks.ndjson", "{\"kind\":\"a\",\"id\":\"x\",\"payload\":[1]}\n\n{\"kind\":\"b\",\"id\":\"y\",\"delay_ms\":60000}\n", 0o600)
-	want := []receiptRecord{{ID: "x", State: task.Waiting}, {ID: "y", State: task.Scheduled}}
-	if diff := cmp.Diff(want, decodeLines[receiptRecord](t, u.must("enqueue", "--batch", "tasks.ndjson", "--json"))); diff != "" {
+	want := []record.Receipt{{ID: "x", State: task.Waiting}, {ID: "y", State: task.Scheduled}}
+	if diff := cmp.Diff(want, decodeLines[record.Receipt](t, u.must("enqueue", "--batch", "tasks.ndjson", "--json"))); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -139,7 +140,7 @@ func TestRefusedTasksOfABatchAreNamedByTheirLines(t *testing.T) {
 	if !strings.HasSuffix(a.out, "\nt599\trefused: tasks.ndjson:602: queue is full: full\n") || strings.Count(a.out, "\n") != 601 {
 		t.Errorf("got %s", a.out)
 	}
-	got := decodeLines[receiptRecord](t, u.run("enqueue", "--batch", "tasks.ndjson", "--json").out)
+	got := decodeLines[record.Receipt](t, u.run("enqueue", "--batch", "tasks.ndjson", "--json").out)
 	if r := got[600]; len(got) != 601 || r.Outcome != "refused" || r.Line != 602 || r.Error != "queue is full: full" {
 		t.Errorf("got %+v", r)
 	}
@@ -159,7 +160,7 @@ func TestTasksOfABatchAreNotCalledRefusedWhereNobodyKnows(t *testing.T) {
 	p.Strike("enqueue", 2, faultproxy.ReplyLost)
 	a := u.pipe(lines.String(), "enqueue", "--batch", "-", "--json")
 	outcomes := map[string]int{}
-	for _, r := range decodeLines[receiptRecord](t, a.out) {
+	for _, r := range decodeLines[record.Receipt](t, a.out) {
 		outcomes[r.Outcome]++
 	}
 	if diff := cmp.Diff(map[string]int{"": 500, "unknown": 500, "not_tried": 400}, outcomes); diff != "" {
@@ -180,7 +181,7 @@ func TestABatchThatRedisHasNoRoomForIsRefused(t *testing.T) {
 	u.ownServer()
 	u.redis("CONFIG", "SET", "maxmemory", "1mb")
 	a := u.pipe(`{"kind":"x"}`, "enqueue", "--batch", "-", "--json")
-	got := decodeLines[receiptRecord](t, a.out)
+	got := decodeLines[record.Receipt](t, a.out)
 	if len(got) != 1 || got[0].Outcome != "refused" || got[0].Line != 1 || !strings.Contains(got[0].Error, "OOM") {
 		t.Errorf("got %+v", got)
 	}
@@ -205,7 +206,7 @@ func TestABatchOfAUserThatMayNotWriteIsRefused(t *testing.T) {
 	if !strings.HasPrefix(a.out, "a\trefused: standard input:1\na\trefused: standard input:2\n") || !strings.HasSuffix(a.out, "a\tnot tried: standard input:600\n") {
 		t.Errorf("got %s", a.out)
 	}
-	if got := decodeLines[receiptRecord](t, u.pipe(lines, "enqueue", "--batch", "-", "--json").out); len(got) != 600 || got[0].Outcome != "refused" || got[599].Outcome != "not_tried" {
+	if got := decodeLines[record.Receipt](t, u.pipe(lines, "enqueue", "--batch", "-", "--json").out); len(got) != 600 || got[0].Outcome != "refused" || got[599].Outcome != "not_tried" {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -218,7 +219,7 @@ func TestChangesNeedIDsOrConsent(t *testing.T) {
 	}
 	state := func(id string) task.State {
 		t.Helper()
-		return decodeLines[taskRecord](t, u.must("get", id, "--json"))[0].State
+		return decodeLines[record.Task](t, u.must("get", id, "--json"))[0].State
 	}
 	if a := u.run("stop", "--kind", "x"); a.code != exitUsage || !strings.Contains(a.err, "3 tasks would be stopped") || state("a") != task.Waiting {
 		t.Errorf("got %+v", a)
@@ -339,7 +340,7 @@ func TestALostResultIsTold(t *testing.T) {
 		t.Errorf("got %+v", a)
 	}
 	a := u.run("wait", "a", "--json")
-	if got := decodeLines[taskRecord](t, a.out); a.code != exitFailed || len(got) != 1 || got[0].ResultLost != 1026 || !strings.Contains(a.out, `"result_lost_bytes":1026`) {
+	if got := decodeLines[record.Task](t, a.out); a.code != exitFailed || len(got) != 1 || got[0].ResultLost != 1026 || !strings.Contains(a.out, `"result_lost_bytes":1026`) {
 		t.Errorf("got %+v", a)
 	}
 	if a := u.run("enqueue", "echo", `"short"`, "--retain", "0s", "--wait", "--json"); a.code != exitDone || strings.Contains(a.out, "result_lost") {

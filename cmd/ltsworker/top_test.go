@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -38,7 +39,7 @@ func TestTopShowsThePoolAndActsOnKeys(t *testing.T) {
 	m.await("stop 1 live task")
 	m.press("y")
 	m.await("requested the stop of 1 task")
-	if got := decodeLines[taskRecord](t, u.must("get", "w", "--json"))[0]; got.State != task.Stopped {
+	if got := decodeLines[record.Task](t, u.must("get", "w", "--json"))[0]; got.State != task.Stopped {
 		t.Errorf("got %+v", got)
 	}
 
@@ -47,7 +48,7 @@ func TestTopShowsThePoolAndActsOnKeys(t *testing.T) {
 	m.press("y")
 	m.await("put back 2 tasks")
 	u.run("wait", "f1", "f2")
-	if got := decodeLines[taskRecord](t, u.must("get", "f1", "--json"))[0]; got.Generation != 1 {
+	if got := decodeLines[record.Task](t, u.must("get", "f1", "--json"))[0]; got.Generation != 1 {
 		t.Errorf("got %+v", got)
 	}
 

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
@@ -70,7 +71,7 @@ func printTriggers(ctx context.Context, cmd *cobra.Command, c *client.Client, li
 	tab := terminal.NewTable(cmd.OutOrStdout(), "NAME", "SCHEDULE", "NEXT", "STATE", "KIND", "QUEUE")
 	for _, t := range list {
 		if asJSON {
-			if err := terminal.WriteJSON(cmd.OutOrStdout(), recordTrigger(t)); err != nil {
+			if err := terminal.WriteJSON(cmd.OutOrStdout(), record.OfTrigger(t)); err != nil {
 				return err
 			}
 			continue
@@ -83,28 +84,12 @@ func printTriggers(ctx context.Context, cmd *cobra.Command, c *client.Client, li
 		if queue == "" {
 			queue = task.DefaultQueue
 		}
-		tab.Row(terminal.Printable(t.Name), terminal.Printable(terminal.Schedule(&t.Trigger)), next, stateOf(t), terminal.Printable(t.Task.Kind), terminal.Printable(queue))
+		tab.Row(terminal.Printable(t.Name), terminal.Printable(terminal.Schedule(&t.Trigger)), next, record.TriggerState(t), terminal.Printable(t.Task.Kind), terminal.Printable(queue))
 	}
 	if asJSON {
 		return nil
 	}
 	return tab.Flush()
-}
-
-// stateOf returns the state of a trigger in one word.
-func stateOf(t *pool.TriggerInfo) string {
-	switch {
-	case t.Paused:
-		return "paused"
-	case !t.Pending.IsZero():
-		return "pending"
-	case !t.Next.IsZero():
-		return "planned"
-	case t.After > 0:
-		return "running"
-	default:
-		return "ended"
-	}
 }
 
 func newTriggerShow(g *globals) *cobra.Command {
@@ -121,7 +106,7 @@ func newTriggerShow(g *globals) *cobra.Command {
 						return err
 					}
 					if asJSON {
-						err = terminal.WriteJSON(cmd.OutOrStdout(), recordTrigger(t))
+						err = terminal.WriteJSON(cmd.OutOrStdout(), record.OfTrigger(t))
 					} else {
 						err = showTrigger(cmd, t, i > 0)
 					}
@@ -155,12 +140,12 @@ func showTrigger(cmd *cobra.Command, t *pool.TriggerInfo, again bool) error {
 	}
 	row("name", t.Name)
 	row("schedule", terminal.Schedule(&t.Trigger))
-	row("state", stateOf(t))
+	row("state", record.TriggerState(t))
 	row("next", at(t.Next))
 	row("pending", at(t.Pending))
 	row("set", at(t.SetAt))
 	row("from", t.Origin)
-	row("definition", string(definitionText(t)))
+	row("definition", string(record.Definition(t)))
 	if t.Err != nil {
 		row("problem", t.Err.Error())
 	}

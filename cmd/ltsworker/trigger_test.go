@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"github.com/ltsworker/ltsworker/internal/record"
 )
 
 func TestTriggerCommands(t *testing.T) {
@@ -17,7 +19,7 @@ func TestTriggerCommands(t *testing.T) {
 			t.Errorf("ls has no %q:\n%s", want, out)
 		}
 	}
-	shown := decodeLines[triggerRecord](t, u.must("trigger", "show", "night", "poll", "--json"))
+	shown := decodeLines[record.Trigger](t, u.must("trigger", "show", "night", "poll", "--json"))
 	if len(shown) != 2 || shown[0].State != "planned" || shown[0].Next == "" || shown[1].State != "paused" ||
 		string(shown[0].Definition) != `{"name":"night","cron":"0 3 * * 1-5","zone":"Europe/Berlin","overlap":"skip","task":{"kind":"cleanup","payload":{"a":1},"queue":"low"}}` {
 		t.Errorf("%+v", shown)
@@ -44,7 +46,7 @@ func TestTriggerCommands(t *testing.T) {
 	if what != "made\n" || !strings.Contains(u.must("get", id), "low") {
 		t.Errorf("run: %q", what)
 	}
-	fired := decodeLines[firingRecord](t, u.must("trigger", "history", "night", "--json"))
+	fired := decodeLines[record.Firing](t, u.must("trigger", "history", "night", "--json"))
 	if len(fired) != 1 || fired[0].Outcome != "enqueued" || fired[0].Task != id {
 		t.Errorf("history %+v", fired)
 	}

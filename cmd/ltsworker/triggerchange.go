@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 )
@@ -107,7 +108,7 @@ fixed delay only the next one is known.`,
 				}
 				for _, t := range times {
 					if asJSON {
-						err = terminal.WriteJSON(cmd.OutOrStdout(), map[string]string{"planned": instant(t)})
+						err = terminal.WriteJSON(cmd.OutOrStdout(), map[string]string{"planned": record.Instant(t)})
 					} else {
 						_, err = fmt.Fprintln(cmd.OutOrStdout(), t.Format("Mon 2006-01-02 15:04:05 -07:00"))
 					}
@@ -154,7 +155,7 @@ func printFirings(ctx context.Context, cmd *cobra.Command, c *client.Client, nam
 	for i := range records {
 		e := &records[i]
 		if asJSON {
-			if err := terminal.WriteJSON(cmd.OutOrStdout(), recordFiring(e)); err != nil {
+			if err := terminal.WriteJSON(cmd.OutOrStdout(), record.OfFiring(e)); err != nil {
 				return err
 			}
 			continue

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/config"
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/trigger"
@@ -205,9 +206,9 @@ func (f *triggerFlags) set(ctx context.Context, cmd *cobra.Command, c *client.Cl
 		return err
 	}
 	if f.json {
-		return terminal.WriteJSON(cmd.OutOrStdout(), recordTrigger(t))
+		return terminal.WriteJSON(cmd.OutOrStdout(), record.OfTrigger(t))
 	}
-	next := stateOf(t)
+	next := record.TriggerState(t)
 	if !t.Next.IsZero() {
 		next = "next " + terminal.LocalTime(t.Next)
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/ltsworker/ltsworker/integration/faultproxy"
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -133,7 +134,7 @@ func TestAnEmptyValueIsNotTakenForNone(t *testing.T) {
 			t.Errorf("%q: %+v", queue, a)
 		}
 	}
-	if got := decodeLines[taskRecord](t, u.must("get", "a", "--json"))[0].State; got != task.Waiting {
+	if got := decodeLines[record.Task](t, u.must("get", "a", "--json"))[0].State; got != task.Waiting {
 		t.Errorf("the task is %s", got)
 	}
 	u.env = append(u.env, "LTS_POOL=")

@@ -13,6 +13,7 @@ import (
 	"github.com/ltsworker/ltsworker/internal/backoff"
 	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/holdup"
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -105,7 +106,7 @@ func waitFor(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []st
 		failed = failed || e.task.State != task.Succeeded || e.task.ResultLost > 0
 		var err error
 		if asJSON {
-			err = terminal.WriteJSON(cmd.OutOrStdout(), recordTask(e.task, nil))
+			err = terminal.WriteJSON(cmd.OutOrStdout(), record.OfTask(e.task, nil))
 		} else {
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), endLine(e.task))
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ltsworker/ltsworker/integration/faultproxy"
 	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
 )
 
@@ -32,7 +33,7 @@ func TestGetSaysWhatAWaitingTaskWaitsFor(t *testing.T) {
 			t.Errorf("%s is held by %q, want %q", id, got, text)
 		}
 		var ids []string
-		for _, h := range decodeLines[taskRecord](t, u.must("get", id, "--json"))[0].HeldBy {
+		for _, h := range decodeLines[record.Task](t, u.must("get", id, "--json"))[0].HeldBy {
 			if ids = append(ids, h.ID); h.Replica == "" || h.RunMS < 0 || h.RunMS > time.Hour.Milliseconds() {
 				t.Errorf("%s: holder %+v", id, h)
 			}
@@ -86,13 +87,13 @@ func TestGetSaysWhatAWaitingTaskWaitsFor(t *testing.T) {
 		u.must("enqueue", "hold", "--id", id)
 	}
 	u.until("all slots are taken", func() bool {
-		return decodeLines[statsRecord](t, u.must("stats", "--json"))[0].Running == 4
+		return decodeLines[record.Stats](t, u.must("stats", "--json"))[0].Running == 4
 	})
 	want("g", "a slot: all 4 for the queue are taken")
 	if out := u.must("get", "g"); !strings.Contains(out, ", and 1 more\n") || strings.Count(out, "(on ") != 3 {
 		t.Errorf("the holders of the slots are not named: %s", out)
 	}
-	if r := decodeLines[taskRecord](t, u.must("get", "g", "--json"))[0]; len(r.HeldBy) != 3 || r.HeldByMore != 1 {
+	if r := decodeLines[record.Task](t, u.must("get", "g", "--json"))[0]; len(r.HeldBy) != 3 || r.HeldByMore != 1 {
 		t.Errorf("as JSON: %+v", r)
 	}
 	u.write("go", "", 0o600)

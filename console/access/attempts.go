@@ -83,11 +83,13 @@ type attempts struct {
 	mu        sync.Mutex
 	addresses failures[netip.Prefix]
 	names     failures[string]
+	tokens    failures[netip.Prefix] // requests with a wrong token
 	underway  int
 }
 
 func newAttempts() *attempts {
-	return &attempts{addresses: failures[netip.Prefix]{map[netip.Prefix]time.Time{}}, names: failures[string]{map[string]time.Time{}}}
+	return &attempts{addresses: failures[netip.Prefix]{map[netip.Prefix]time.Time{}}, names: failures[string]{map[string]time.Time{}},
+		tokens: failures[netip.Prefix]{map[netip.Prefix]time.Time{}}}
 }
 
 // begin waits until the login may be tried. The caller then calls end, with failed=false if
@@ -138,6 +140,20 @@ func (a *attempts) count(from netip.Prefix, name string) (delay time.Duration, e
 	a.names.add(name, now)
 	a.underway++
 	return delay, nil
+}
+
+// wrongToken counts a request with a wrong token. It returns ErrToken, or a *TooManyError if
+// the address has sent too many.
+func (a *attempts) wrongToken(addr netip.Addr) error {
+	from := network(addr)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := time.Now()
+	if wait := a.tokens.over(from, now); wait > 0 {
+		return &TooManyError{wait}
+	}
+	a.tokens.add(from, now)
+	return ErrToken
 }
 
 // network returns what counts as one address: one of IPv4, or the 64 bits of IPv6 that

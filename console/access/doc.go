@@ -26,6 +26,13 @@
 // a load balancer need sticky sessions, also during a login by OpenID Connect, or the method
 // Proxy or Identify, which have no sessions.
 //
+// # Tokens
+//
+// Programs use tokens of the users of a password file: see [AddToken] and [Gate.Bearer]. A token
+// has at most the roles of its user. A wrong token is counted for its address, apart from failed
+// logins. After ten, requests with wrong tokens from the address get a [TooManyError]. Right
+// tokens are not affected, because a token of 256 random bits cannot be guessed.
+//
 // # Requests from other sites
 //
 // The server must wrap the handler in [net/http.CrossOriginProtection]. It refuses requests

@@ -37,6 +37,8 @@ type Account struct {
 	// MustChange says that the user has to change the password after the next login. Until
 	// then the user has no role.
 	MustChange bool
+	// Tokens are the tokens of the user. Only Users sets it.
+	Tokens []Token
 }
 
 // FirstStart makes a password file if none exists. Its user admin has the role Admin in all
@@ -112,7 +114,7 @@ func SetUser(path string, a Account) error {
 	})
 }
 
-// RemoveUser removes a user from a password file. The sessions of the user end. The error is
+// RemoveUser removes a user with all tokens from a password file. The sessions of the user end. The error is
 // ErrNoUser, ErrLastUser, or that of the file.
 func RemoveUser(path, name string) error {
 	return edit(path, func(r *record) error {
@@ -135,7 +137,13 @@ func Users(path string) ([]Account, error) {
 	}
 	var users []Account
 	for _, a := range r.accounts {
-		users = append(users, Account{Name: a.name, Roles: a.roles, MustChange: a.mustChange})
+		user := Account{Name: a.name, Roles: a.roles, MustChange: a.mustChange}
+		for _, one := range r.tokens {
+			if one.user == a.name {
+				user.Tokens = append(user.Tokens, Token{Name: one.name, Roles: one.roles, Expires: one.expires})
+			}
+		}
+		users = append(users, user)
 	}
 	return users, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -16,7 +17,12 @@ import (
 //
 //	NAME POOL=ROLE[,POOL=ROLE…] $argon2id$v=19$m=19456,t=2,p=1$SALT$KEY [must-change]
 //
-// with one space between the fields. Empty lines and lines that begin with # are ignored.
+// and one line per token, which names its user:
+//
+//	token USER TOKEN POOL=ROLE[,POOL=ROLE…] sha256:HASH EXPIRY|never
+//
+// with one space between the fields. Empty lines and lines that begin with # are ignored. Only
+// the line of a token has six fields.
 
 const (
 	// mustChange is the last field of a user who has to change the password.
@@ -46,7 +52,9 @@ type record struct {
 	lines    []string            // all lines, also those without a user
 	accounts []*account          // in the order of the file
 	byName   map[string]*account // the same accounts
-	info     os.FileInfo         // of the file that was read
+	tokens   []*token            // in the order of the file
+	byHash   map[tokenHash]*token
+	info     os.FileInfo // of the file that was read
 }
 
 // readFile reads a password file. It returns an error if the file is not private, if any of
@@ -83,13 +91,19 @@ func parseFile(text []byte) (*record, error) {
 	if !utf8.Valid(text) {
 		return nil, errors.New("must be UTF-8")
 	}
-	r := &record{byName: map[string]*account{}}
+	r := &record{byName: map[string]*account{}, byHash: map[tokenHash]*token{}}
 	if len(text) > 0 {
 		r.lines = strings.Split(string(bytes.TrimSuffix(text, []byte("\n"))), "\n")
 	}
 	var errs []error
 	for i, line := range r.lines {
 		if line == "" || line[0] == '#' {
+			continue
+		}
+		if isToken(line) {
+			if err := r.addToken(line); err != nil {
+				errs = append(errs, fmt.Errorf("line %d %w", i+1, err))
+			}
 			continue
 		}
 		a, err := parseAccount(line)
@@ -105,6 +119,11 @@ func parseFile(text []byte) (*record, error) {
 	}
 	if len(errs) == 0 && len(r.accounts) == 0 {
 		errs = append(errs, errors.New("has no user"))
+	}
+	for _, one := range r.tokens {
+		if len(errs) == 0 && r.byName[one.user] == nil {
+			errs = append(errs, fmt.Errorf("has the token %s of a user %s, who is missing", one.name, one.user))
+		}
 	}
 	return r, errors.Join(errs...)
 }
@@ -135,7 +154,7 @@ func parseAccount(line string) (*account, error) {
 // set replaces the line of the account, or appends it.
 func (r *record) set(a *account) {
 	for i, line := range r.lines {
-		if strings.HasPrefix(line, a.name+" ") {
+		if strings.HasPrefix(line, a.name+" ") && !isToken(line) {
 			r.lines[i] = a.String()
 			return
 		}
@@ -143,14 +162,14 @@ func (r *record) set(a *account) {
 	r.lines = append(r.lines, a.String())
 }
 
-// remove removes the line of a user.
+// remove removes the lines of a user and of the user's tokens.
 func (r *record) remove(name string) {
-	for i, line := range r.lines {
-		if strings.HasPrefix(line, name+" ") {
-			r.lines = append(r.lines[:i], r.lines[i+1:]...)
-			return
+	r.lines = slices.DeleteFunc(r.lines, func(line string) bool {
+		if isToken(line) {
+			return strings.HasPrefix(line, tokenLine+" "+name+" ")
 		}
-	}
+		return strings.HasPrefix(line, name+" ")
+	})
 }
 
 func (r *record) text() []byte { return []byte(strings.Join(r.lines, "\n") + "\n") }

@@ -24,6 +24,8 @@ var (
 	ErrUnavailable = errors.New("the password file cannot be used; the log of the console has the reason")
 	// ErrNoSession is returned when a request has no session of a login with a password.
 	ErrNoSession = errors.New("log in with a password first")
+	// ErrToken is returned for a request with a token that is wrong, has expired or was removed.
+	ErrToken = errors.New("the token is wrong, has expired or was removed")
 )
 
 // Gate identifies the users of requests and keeps their sessions. Its methods may be called
@@ -87,19 +89,8 @@ func (g *Gate) user(r *http.Request, used bool) *User {
 		}
 		return nil
 	}
-	if g.options.Identify != nil {
-		u, err := g.options.Identify(r)
-		if err != nil {
-			g.options.Log.Error("the user of a request could not be identified", "err", err)
-			return nil
-		}
-		if u != nil {
-			found := *u
-			if found.Method == "" {
-				found.Method = MethodCallback
-			}
-			return &found
-		}
+	if u, stop := g.identified(r); u != nil || stop {
+		return u
 	}
 	u, err := g.proxies.user(r)
 	if err != nil {
@@ -110,6 +101,27 @@ func (g *Gate) user(r *http.Request, used bool) *User {
 		return u
 	}
 	return g.sessionUser(r, used)
+}
+
+// identified returns the user whom the function of the service identifies. stop says that no
+// other method is tried.
+func (g *Gate) identified(r *http.Request) (u *User, stop bool) {
+	if g.options.Identify == nil {
+		return nil, false
+	}
+	u, err := g.options.Identify(r)
+	if err != nil {
+		g.options.Log.Error("the user of a request could not be identified", "err", err)
+		return nil, true
+	}
+	if u == nil {
+		return nil, false
+	}
+	found := *u
+	if found.Method == "" {
+		found.Method = MethodCallback
+	}
+	return &found, false
 }
 
 // sessionUser returns the user of the session that the cookie of the request names, or nil.

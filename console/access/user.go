@@ -21,6 +21,7 @@ const (
 	MethodProxy    = "proxy"
 	MethodCallback = "callback"
 	MethodOpen     = "open"
+	MethodToken    = "token"
 )
 
 // User is an identified user. It must not be changed.
@@ -30,6 +31,8 @@ type User struct {
 	Name string
 	// Method says how the user was identified: one of the Method constants.
 	Method string
+	// Token is the name of the token of the request, with MethodToken.
+	Token string
 	// Roles are the roles by pool. AllPools stands for each pool without an entry of its own.
 	Roles map[string]Role
 	// MustChange says that the user has to change the password. Until then Role returns None

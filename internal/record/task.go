@@ -1,19 +1,17 @@
-package main
+package record
 
 import (
 	"encoding/json"
 	"time"
 	"unicode/utf8"
 
-	"github.com/ltsworker/ltsworker/internal/batch"
-	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// taskRecord is a task in JSON output. Bytes from other programs are in the plain field if they are
+// Task is a task in JSON output. Bytes from other programs are in the plain field if they are
 // JSON, in the field that ends in _text if they are text, and otherwise in the field that ends in
 // _base64.
-type taskRecord struct {
+type Task struct {
 	ID             string            `json:"id"`
 	Kind           string            `json:"kind"`
 	Queue          string            `json:"queue"`
@@ -21,7 +19,7 @@ type taskRecord struct {
 	Priority       int8              `json:"priority"`
 	Group          string            `json:"group,omitempty"`
 	Labels         []string          `json:"labels,omitempty"`
-	Unique         string            `json:"unique,omitempty"` // in the stored form
+	Unique         string            `json:"unique,omitempty"` // in the stored Forms
 	Reply          bool              `json:"reply,omitempty"`
 	Hold           bool              `json:"hold,omitempty"` // scheduled without a time
 	Headers        map[string]string `json:"headers,omitempty"`
@@ -55,8 +53,8 @@ type taskRecord struct {
 	Job            string            `json:"job,omitempty"`     // work at a remote that the task has open
 	CleanUp        task.Code         `json:"cleanup,omitempty"` // the end that was decided and waits for the end of the job
 	Orphan         string            `json:"orphan,omitempty"`  // the job of an ended task that could not be stopped
-	Shard          *shardRecord      `json:"shard,omitempty"`   // of a child
-	Shards         *shardsRecord     `json:"shards,omitempty"`  // of a parent
+	Shard          *Shard            `json:"shard,omitempty"`   // of a child
+	Shards         *Shards           `json:"shards,omitempty"`  // of a parent
 	After          string            `json:"after,omitempty"`   // the task that this one follows
 	Then           string            `json:"then,omitempty"`    // the kind of the task that follows
 	ThenID         string            `json:"then_id,omitempty"` // its id
@@ -71,20 +69,20 @@ type taskRecord struct {
 	ResultLost     int               `json:"result_lost_bytes,omitempty"` // the length of a lost result
 	Log            string            `json:"log,omitempty"`               // of the running attempt
 	LogSize        int64             `json:"log_size,omitempty"`
-	History        []attemptRecord   `json:"history,omitempty"`
-	HeldBy         []holderRecord    `json:"held_by,omitempty"`      // by running tasks, what a waiting task waits for
+	History        []AttemptInfo     `json:"history,omitempty"`
+	HeldBy         []Holder          `json:"held_by,omitempty"`      // by running tasks, what a waiting task waits for
 	HeldByMore     int               `json:"held_by_more,omitempty"` // other running tasks that hold it
 }
 
-// holderRecord is a running task that holds what another one waits for, in JSON output.
-type holderRecord struct {
+// Holder is a running task that holds what another one waits for, in JSON output.
+type Holder struct {
 	ID      string `json:"id"`
 	Replica string `json:"replica"`
 	RunMS   int64  `json:"run_ms"`
 }
 
-// attemptRecord is an attempt in JSON output.
-type attemptRecord struct {
+// AttemptInfo is an attempt in JSON output.
+type AttemptInfo struct {
 	Attempt int64     `json:"attempt"`
 	Code    task.Code `json:"code,omitempty"` // these two of an ended attempt
 	At      string    `json:"at,omitempty"`
@@ -95,44 +93,46 @@ type attemptRecord struct {
 	LogSize int64     `json:"log_size,omitempty"` // bytes that the attempt wrote to its log
 }
 
-func recordTask(t *task.Task, history []task.AttemptRecord) taskRecord {
-	r := taskRecord{
+// OfTask returns the record of a task. history may be nil.
+func OfTask(t *task.Task, history []task.AttemptRecord) Task {
+	r := Task{
 		ID: t.ID, Kind: t.Kind, Queue: t.Queue, State: t.State, Priority: t.Priority,
 		Group: t.Group, Labels: t.Labels, Unique: t.Unique, Reply: t.Reply, Hold: t.Hold && t.State == task.Scheduled, Headers: t.Headers,
 		Attempt: t.Attempt, Failures: t.Failures, Lost: t.Lost, Generation: t.Generation, Version: t.Version,
 		Code: t.Code, Error: t.Error, StopWhy: t.StopWhy, Replica: t.Replica, Job: t.Job, CleanUp: t.CleanUp, Orphan: t.Orphan,
-		CreatedAt: instant(t.CreatedAt), DueAt: instant(t.DueAt), StartedAt: instant(t.StartedAt), SlowAt: instant(t.SlowAt), OutsideUntil: instant(t.OutsideUntil), EndedAt: instant(t.EndedAt),
-		ExpiresAt: instant(t.ExpiresAt), DeadlineAt: instant(t.DeadlineAt),
+		CreatedAt: Instant(t.CreatedAt), DueAt: Instant(t.DueAt), StartedAt: Instant(t.StartedAt), SlowAt: Instant(t.SlowAt), OutsideUntil: Instant(t.OutsideUntil), EndedAt: Instant(t.EndedAt),
+		ExpiresAt: Instant(t.ExpiresAt), DeadlineAt: Instant(t.DeadlineAt),
 	}
-	r.Payload, r.PayloadText, r.PayloadBase64 = form(t.Payload)
-	r.Progress, r.ProgressText, r.ProgressBase64 = form(t.Progress)
-	r.Checkpoint, r.CheckpointText, r.CheckpointB64 = form(t.LastCheckpoint)
-	r.CheckpointAt = instant(t.CheckpointAt)
-	r.Result, r.ResultText, r.ResultBase64 = form(t.Result)
+	r.Payload, r.PayloadText, r.PayloadBase64 = Forms(t.Payload)
+	r.Progress, r.ProgressText, r.ProgressBase64 = Forms(t.Progress)
+	r.Checkpoint, r.CheckpointText, r.CheckpointB64 = Forms(t.LastCheckpoint)
+	r.CheckpointAt = Instant(t.CheckpointAt)
+	r.Result, r.ResultText, r.ResultBase64 = Forms(t.Result)
 	r.ResultLost = t.ResultLost
-	r.Exported, r.StagedBytes, r.SavesFailed, r.SaveAt = t.Exported, t.StagedBytes, t.SavesFailed, instant(t.SaveAt)
+	r.Exported, r.StagedBytes, r.SavesFailed, r.SaveAt = t.Exported, t.StagedBytes, t.SavesFailed, Instant(t.SaveAt)
 	r.Log, r.LogSize = t.Log, t.LogSize
-	r.History = recordHistory(history)
-	r.Shard, r.Shards = recordShard(t), recordShards(t)
+	r.History = History(history)
+	r.Shard, r.Shards = ofShard(t), ofShards(t)
 	if r.After, r.ThenID, r.ThenError = t.After, t.ThenID, t.ThenError; t.Then != nil {
 		r.Then = t.Then.Kind
 	}
 	return r
 }
 
-func recordHistory(history []task.AttemptRecord) []attemptRecord {
-	var records []attemptRecord
+// History returns the records of attempts.
+func History(history []task.AttemptRecord) []AttemptInfo {
+	var records []AttemptInfo
 	for _, a := range history {
-		records = append(records, attemptRecord{
-			Attempt: a.Attempt, Code: a.Code, At: instant(a.At), RunMS: a.Run.Milliseconds(),
+		records = append(records, AttemptInfo{
+			Attempt: a.Attempt, Code: a.Code, At: Instant(a.At), RunMS: a.Run.Milliseconds(),
 			Replica: a.Replica, Error: a.Error, Log: a.Log, LogSize: a.LogSize,
 		})
 	}
 	return records
 }
 
-// form returns b in one of the three forms of JSON output: JSON, text, or base64.
-func form(b []byte) (raw json.RawMessage, text string, base64 []byte) {
+// Forms returns b in one of the three forms of JSON output: JSON, text, or base64.
+func Forms(b []byte) (raw json.RawMessage, text string, base64 []byte) {
 	switch {
 	case len(b) == 0:
 		return nil, "", nil
@@ -144,75 +144,8 @@ func form(b []byte) (raw json.RawMessage, text string, base64 []byte) {
 	return nil, string(b), nil
 }
 
-// eventRecord is an event in JSON output, with the field names of the stream.
-type eventRecord struct {
-	Cursor       string            `json:"cursor"`
-	More         bool              `json:"more,omitempty"` // other events with this cursor follow
-	ID           string            `json:"id"`
-	Kind         string            `json:"kind"`
-	Queue        string            `json:"queue"`
-	Group        string            `json:"group,omitempty"`
-	State        task.State        `json:"state"`
-	Code         task.Code         `json:"code,omitempty"`
-	Attempt      int64             `json:"attempt"`
-	Version      int64             `json:"v"`
-	Replica      string            `json:"replica,omitempty"`
-	At           string            `json:"at"`
-	WaitMS       int64             `json:"wait_ms"`
-	RunMS        int64             `json:"run_ms"`
-	Error        string            `json:"error,omitempty"`
-	Meta         map[string]string `json:"meta,omitempty"`
-	Orphan       string            `json:"orphan,omitempty"`
-	ThenID       string            `json:"then_id,omitempty"`
-	ThenError    string            `json:"then_error,omitempty"`
-	Result       json.RawMessage   `json:"result,omitempty"`
-	ResultText   string            `json:"result_text,omitempty"`
-	ResultBase64 []byte            `json:"result_base64,omitempty"`
-	ResultBytes  int               `json:"result_bytes,omitempty"`
-	Trigger      string            `json:"trigger,omitempty"` // a trigger that should have fired at planned; the event is about no task
-	Planned      string            `json:"planned,omitempty"`
-	Broken       string            `json:"broken,omitempty"` // the part of the entry that could not be read
-}
-
-func recordEvent(e task.Event) eventRecord {
-	r := eventRecord{
-		Cursor: e.Cursor, More: e.More, ID: e.ID, Kind: e.Kind, Queue: e.Queue, Group: e.Group, State: e.State, Code: e.Code,
-		Attempt: e.Attempt, Version: e.Version, Replica: e.Replica, At: instant(e.At),
-		WaitMS: e.Wait.Milliseconds(), RunMS: e.Run.Milliseconds(), Error: e.Error, Meta: e.Meta, Orphan: e.Orphan, ThenID: e.ThenID, ThenError: e.ThenError,
-		ResultBytes: e.ResultBytes, Trigger: e.Trigger,
-	}
-	if e.Trigger != "" {
-		r.Planned = instant(e.Planned)
-	}
-	r.Result, r.ResultText, r.ResultBase64 = form(e.Result)
-	if e.Broken != nil {
-		r.Broken = e.Broken.Error()
-	}
-	return r
-}
-
-// receiptRecord is a receipt in JSON output.
-type receiptRecord struct {
-	ID        string     `json:"id"`
-	State     task.State `json:"state,omitempty"`
-	Duplicate bool       `json:"duplicate"`
-	Error     string     `json:"error,omitempty"`
-	Outcome   string     `json:"outcome,omitempty"` // of a task with an error: refused, not_tried or unknown
-	Line      int        `json:"line,omitempty"`    // the line of the batch, if there is an error
-}
-
-// recordReceipt returns the record of a task's receipt. line is the line in a batch; 0 means no
-// batch.
-func recordReceipt(r task.Receipt, line int) receiptRecord {
-	out := receiptRecord{ID: r.ID, State: r.State, Duplicate: r.Duplicate}
-	if r.Err != nil {
-		out.Error, out.Outcome, out.Line = terminal.TidyError(r.Err.Error()), batch.Outcome(r.Err), line
-	}
-	return out
-}
-
-// instant formats a time for programs: RFC 3339 in UTC with milliseconds, the precision of Redis.
-func instant(t time.Time) string {
+// Instant formats a time for programs: RFC 3339 in UTC with milliseconds, the precision of Redis.
+func Instant(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}

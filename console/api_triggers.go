@@ -1,0 +1,199 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"reflect"
+	"slices"
+
+	"github.com/ltsworker/ltsworker/internal/record"
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/task"
+	"github.com/ltsworker/ltsworker/trigger"
+)
+
+// apiTriggerRecord is a trigger. A definition with hidden values must not be set again.
+type apiTriggerRecord struct {
+	record.Trigger
+	Redacted bool `json:"redacted,omitempty"`
+}
+
+type apiTriggerList struct {
+	Triggers []apiTriggerRecord `json:"triggers"`
+}
+
+// shownTrigger returns the record of a trigger without what the hook of the options hides.
+func (q *request) shownTrigger(t *pool.TriggerInfo) apiTriggerRecord {
+	own := *t // the picture belongs to all viewers
+	own.Task = q.hideSpec(t.Task)
+	own.PayloadTemplate = string(q.hide(t.Task.Kind, "payload", []byte(t.PayloadTemplate)))
+	return apiTriggerRecord{record.OfTrigger(&own), own.PayloadTemplate != t.PayloadTemplate || !reflect.DeepEqual(own.Task, t.Task)}
+}
+
+// hideSpec returns a copy of a spec without what the hook of the options hides.
+func (q *request) hideSpec(s task.Spec) task.Spec {
+	if len(s.Payload) > 0 {
+		s.Payload = q.hide(s.Kind, "payload", s.Payload)
+	}
+	s.Headers = maps.Clone(s.Headers)
+	for name, value := range s.Headers {
+		s.Headers[name] = string(q.hide(s.Kind, name, []byte(value)))
+	}
+	s.ShardParams = slices.Clone(s.ShardParams)
+	for i, param := range s.ShardParams {
+		s.ShardParams[i] = string(q.hide(s.Kind, "shard_param", []byte(param)))
+	}
+	if s.Then != nil {
+		s.Then = new(q.hideSpec(*s.Then))
+	}
+	return s
+}
+
+func (q *request) apiTriggers() (any, error) {
+	p, err := q.site.picture(q.Context())
+	if err != nil {
+		return nil, err
+	}
+	list := apiTriggerList{Triggers: []apiTriggerRecord{}}
+	for _, t := range p.Triggers {
+		list.Triggers = append(list.Triggers, q.shownTrigger(t))
+	}
+	return list, nil
+}
+
+func (q *request) apiTrigger() (any, error) {
+	t, _, err := q.triggerOf(q.PathValue("name"))
+	if err != nil {
+		return nil, err
+	}
+	return q.shownTrigger(t), nil
+}
+
+// definition reads a trigger from the body. The name may be only in the path.
+func (q *request) definition(name string) (*trigger.Definition, error) {
+	text, err := q.rawBody()
+	if err != nil {
+		return nil, err
+	}
+	var given map[string]json.RawMessage
+	if json.Unmarshal(text, &given) != nil || given == nil {
+		return nil, &apiError{status: http.StatusBadRequest, detail: "the body must be a JSON object, the definition of a trigger"}
+	}
+	if _, named := given["name"]; !named {
+		begin, rest := append([]byte(`{"name":`), encoded(name)...), bytes.TrimLeft(bytes.TrimLeft(text, " \t\r\n")[1:], " \t\r\n")
+		if rest[0] != '}' {
+			begin = append(begin, ',')
+		}
+		text = append(begin, rest...)
+	}
+	def, err := trigger.Decode(text)
+	if err != nil {
+		return nil, entryError("", err)
+	}
+	if def.Name != name {
+		return nil, &task.FieldError{Field: "name", Msg: "must be that of the path, " + name}
+	}
+	return def, nil
+}
+
+// apiSetTrigger sets a trigger, or replaces the one with its name.
+func (q *request) apiSetTrigger() (any, error) {
+	name := q.PathValue("name")
+	def, err := q.definition(name)
+	if err != nil {
+		return nil, err
+	}
+	status := http.StatusOK
+	if _, err := q.site.pool.Triggers().Get(q.Context(), name); errors.Is(err, pool.ErrNoTrigger) {
+		status = http.StatusCreated
+	}
+	err = q.record(q.onTrigger("set", name, func(ctx context.Context, _ string) error { return q.site.pool.Triggers().Set(ctx, *def) }))
+	if err != nil {
+		return nil, err
+	}
+	t, err := q.site.pool.Triggers().Get(q.Context(), name)
+	if err != nil {
+		return nil, err
+	}
+	return answer{status: status, value: q.shownTrigger(t)}, nil
+}
+
+// emptyBody is the body of a change that needs no values.
+type emptyBody struct{ reasoned }
+
+// apiAct makes a change that needs only a reason.
+func (q *request) apiAct(a action) (any, error) {
+	if err := q.decode(&emptyBody{}); err != nil {
+		return nil, err
+	}
+	if err := q.record(a); err != nil {
+		return nil, err
+	}
+	return empty, nil
+}
+
+func (q *request) apiRemoveTrigger() (any, error) {
+	return q.apiAct(q.onTrigger("remove", q.PathValue("name"), q.site.pool.Triggers().Remove))
+}
+
+func (q *request) apiPauseTrigger() (any, error) {
+	return q.apiAct(q.onTrigger("pause", q.PathValue("name"), q.site.pool.Triggers().Pause))
+}
+
+func (q *request) apiResumeTrigger() (any, error) {
+	return q.apiAct(q.onTrigger("resume", q.PathValue("name"), q.site.pool.Triggers().Resume))
+}
+
+func (q *request) apiRunTrigger() (any, error) {
+	var receipt pool.Receipt
+	if _, err := q.apiAct(q.running(q.PathValue("name"), &receipt)); err != nil {
+		return nil, err
+	}
+	return record.OfReceipt(receipt, 0), nil
+}
+
+type apiTimes struct {
+	Planned []string `json:"planned"`
+}
+
+// mostTimes bounds the planned times that one request computes.
+const mostTimes = 1000
+
+func (q *request) apiNextTimes() (any, error) {
+	n, err := q.count("count", 5, mostTimes)
+	if err != nil {
+		return nil, err
+	}
+	times, err := q.site.pool.Triggers().Next(q.Context(), q.PathValue("name"), n)
+	if err != nil {
+		return nil, err
+	}
+	list := apiTimes{Planned: []string{}}
+	for _, t := range times {
+		list.Planned = append(list.Planned, record.Instant(t))
+	}
+	return list, nil
+}
+
+type apiFirings struct {
+	History []record.Firing `json:"history"`
+}
+
+func (q *request) apiHistory() (any, error) {
+	if _, _, err := q.triggerOf(q.PathValue("name")); err != nil {
+		return nil, err
+	}
+	history, err := q.site.pool.Triggers().History(q.Context(), q.PathValue("name"))
+	if err != nil {
+		return nil, err
+	}
+	list := apiFirings{History: []record.Firing{}}
+	for i := range history {
+		list.History = append(list.History, record.OfFiring(&history[i]))
+	}
+	return list, nil
+}
