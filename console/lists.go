@@ -74,6 +74,7 @@ func (q *request) triggers() error {
 type triggerPage struct {
 	*pool.TriggerInfo
 	NextTimes []time.Time
+	Month     *month
 	History   []pool.TriggerRecord
 }
 
@@ -93,6 +94,14 @@ func (q *request) trigger() error {
 			return err
 		}
 	}
+	zone := page.Zone
+	if page.Err != nil {
+		zone = "" // it may be the zone that is wrong
+	}
+	if page.Month, err = q.month(p.Triggers[i:i+1], p.At, zone); err != nil {
+		return err
+	}
+	page.Month.Named = true
 	if page.History, err = q.site.pool.Triggers().History(q.Context(), name); err != nil {
 		return err
 	}

@@ -35,6 +35,8 @@ var funcs = template.FuncMap{
 	"list":     func(v ...any) []any { return v },
 	"string":   func(v any) string { return fmt.Sprint(v) },
 	"brief":    brief,
+	"pair":     func(v view, p inputs) formPart { return formPart{v, p} },
+	"calendar": func(v view, m *month) monthPart { return monthPart{v, m} },
 	"listing":  func(v view, tasks []*task.Task, choose bool) listing { return listing{v, tasks, choose} },
 }
 
@@ -69,6 +71,17 @@ type listing struct {
 	Choose bool
 }
 
+// formPart is a part of a form, and monthPart a calendar, on a page.
+type formPart struct {
+	V    view
+	Part inputs
+}
+
+type monthPart struct {
+	V     view
+	Month *month
+}
+
 // brief returns the first line of a text, cut after 200 runes.
 func brief(s string) string {
 	line, _, more := strings.Cut(s, "\n")
@@ -88,8 +101,13 @@ func (q *request) render(name string, at time.Time, data any) error {
 
 func (q *request) renderStatus(status int, name string, at time.Time, data any) error {
 	part := "layout.html"
-	if q.Header.Get("HX-Target") == "main" {
+	switch q.Header.Get("HX-Target") {
+	case "main":
 		part = "main"
+	case "preview":
+		if name == "triggeredit" {
+			part = "preview"
+		}
 	}
 	var out bytes.Buffer
 	if err := q.c.pages[name].ExecuteTemplate(&out, part, view{request: q, Name: name, At: at, Data: data}); err != nil {

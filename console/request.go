@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,7 +42,7 @@ func (v view) Live() bool {
 	if list, ok := v.Data.(tasksPage); ok && list.Costly {
 		return false
 	}
-	return v.Name != "doctor" && v.Name != "enqueue" && v.Name != "error"
+	return !slices.Contains([]string{"doctor", "enqueue", "error", "triggeredit"}, v.Name)
 }
 
 // The methods of a request that templates use.
@@ -85,6 +86,14 @@ func (q *request) Rate(r pool.Rate) string {
 		return ""
 	}
 	return r.String()
+}
+
+// Hint returns the help for a field of a form, "" for none.
+func (q *request) Hint(label string) string {
+	if key := "hint." + label; texts["en"][key] != "" {
+		return q.T(key)
+	}
+	return ""
 }
 
 // Editable returns a payload for a form.

@@ -78,7 +78,7 @@ func TestTextsAreThoseThatPagesUse(t *testing.T) {
 			t.Errorf("the reason %s has no text", code)
 		}
 	}
-	made := []string{"nav.", "role.", "waits.", "step.", "error.4", "error.5", "error.no_", "action.pause", "action.resume"}
+	made := []string{"nav.", "role.", "waits.", "step.", "error.4", "error.5", "error.no_", "action.pause", "action.resume", "field.", "hint.", "month."}
 	for key := range maps.Keys(texts["en"]) {
 		if !strings.Contains(from, `"`+key+`"`) && !slices.ContainsFunc(made, func(p string) bool { return strings.HasPrefix(key, p) }) {
 			t.Errorf("the text %s is not used", key)
