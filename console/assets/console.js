@@ -98,7 +98,7 @@
     setInterval(() => { stale = true; refresh(); }, 15000);
   }
   // The state of the page may have changed while the answer was under way.
-  document.body.addEventListener("htmx:beforeSwap", (event) => { if (held()) { event.detail.shouldSwap = false; stale = true; } });
+  document.body.addEventListener("htmx:beforeSwap", (event) => { if (event.detail.target === main && held()) { event.detail.shouldSwap = false; stale = true; } });
   main.addEventListener("click", (event) => { const details = event.target.closest?.("summary")?.parentElement; if (details) details.dataset.user = ""; });
   document.body.addEventListener("htmx:afterSwap", () => { times(); place(); show(); });
   document.body.addEventListener("htmx:responseError", (event) => { if (event.detail.xhr.status === 401) location.reload(); });
