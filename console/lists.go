@@ -12,7 +12,8 @@ import (
 
 type queuesPage struct {
 	*picture
-	Slots map[string]int // of the live replicas, by queue
+	Slots    map[string]int // of the live replicas, by queue
+	Settings []setting      // of the pool
 }
 
 func (q *request) queues() error {
@@ -20,7 +21,7 @@ func (q *request) queues() error {
 	if err != nil {
 		return err
 	}
-	page := queuesPage{p, map[string]int{}}
+	page := queuesPage{p, map[string]int{}, q.poolSettings(p)}
 	for _, r := range p.Replicas {
 		if r.Draining {
 			continue
@@ -34,7 +35,7 @@ func (q *request) queues() error {
 
 type groupsPage struct {
 	*picture
-	Found string // the name that was looked up
+	Settings []setting // of each group without its own
 }
 
 func (q *request) groups() error {
@@ -43,12 +44,7 @@ func (q *request) groups() error {
 		return err
 	}
 	own := *p // the picture belongs to all viewers
-	page := groupsPage{picture: &own, Found: q.FormValue("name")}
-	if page.Found != "" {
-		if _, own.Groups, err = q.site.pool.Groups(q.Context(), page.Found); err != nil {
-			return err
-		}
-	}
+	page := groupsPage{picture: &own, Settings: q.groupsSettings(p)}
 	own.Groups = slices.SortedStableFunc(slices.Values(own.Groups), func(a, b pool.GroupInfo) int {
 		return cmp.Or(cmp.Compare(b.Held, a.Held), cmp.Compare(b.Running, a.Running), cmp.Compare(a.Name, b.Name))
 	})

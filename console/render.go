@@ -36,6 +36,10 @@ var funcs = template.FuncMap{
 	"string":   func(v any) string { return fmt.Sprint(v) },
 	"brief":    brief,
 	"pair":     func(v view, p inputs) formPart { return formPart{v, p} },
+	"settings": func(v view, scope any, name string, all []setting) settingsPart {
+		return settingsPart{v, fmt.Sprint(scope), name, all}
+	},
+	"holding":  func(v view, tasks []*task.Task, more int) holdingPart { return holdingPart{v, tasks, more} },
 	"calendar": func(v view, m *month) monthPart { return monthPart{v, m} },
 	"listing":  func(v view, tasks []*task.Task, choose bool) listing { return listing{v, tasks, choose} },
 }
@@ -80,6 +84,19 @@ type formPart struct {
 type monthPart struct {
 	V     view
 	Month *month
+}
+
+// settingsPart is a table of settings, and holdingPart one of the tasks that hold places.
+type settingsPart struct {
+	V           view
+	Scope, Name string
+	Settings    []setting
+}
+
+type holdingPart struct {
+	V        view
+	Holding  []*task.Task
+	MoreHold int
 }
 
 // brief returns the first line of a text, cut after 200 runes.

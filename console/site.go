@@ -70,11 +70,15 @@ type picture struct {
 	Groups   []pool.GroupInfo
 	// DefaultLimit is the limit of groups without one of their own; 0 is no limit.
 	DefaultLimit int
-	Failures     []failures.Group
-	AllFailures  bool // Failures has all failed tasks that are kept
-	Triggers     []*pool.TriggerInfo
-	Slow         []*task.Task // of the oldest running tasks, those past their soft timeout
-	begun, done  time.Time    // of the read
+	DefaultRate  pool.Rate
+	// Configured has the settings of queues as replicas have configured them.
+	Configured                       map[string]task.Configured
+	ConfiguredGroups, ConfiguredPool task.Configured
+	Failures                         []failures.Group
+	AllFailures                      bool // Failures has all failed tasks that are kept
+	Triggers                         []*pool.TriggerInfo
+	Slow                             []*task.Task // of the oldest running tasks, those past their soft timeout
+	begun, done                      time.Time    // of the read
 }
 
 // reading is a read of a picture that is under way.
@@ -150,6 +154,9 @@ func (s *site) read(ctx context.Context) (p *picture, err error) {
 	if p.DefaultLimit, p.Groups, err = s.groups(ctx, p.Running); err != nil {
 		return nil, err
 	}
+	if err = s.configured(ctx, p); err != nil {
+		return nil, err
+	}
 	if p.Triggers, err = s.pool.Triggers().List(ctx); err != nil {
 		return nil, err
 	}
@@ -159,6 +166,36 @@ func (s *site) read(ctx context.Context) (p *picture, err error) {
 	p.Failures, p.AllFailures, err = s.failed.Read(ctx, s.store, p.Stats)
 	p.done = time.Now()
 	return p, err
+}
+
+// configured reads the settings that replicas have configured.
+func (s *site) configured(ctx context.Context, p *picture) (err error) {
+	names := make([]string, len(p.Queues))
+	for i, load := range p.Queues {
+		names[i] = load.Name
+	}
+	queues, err := s.store.Configured(ctx, pool.QueueScope, names...)
+	if err != nil {
+		return err
+	}
+	p.Configured = make(map[string]task.Configured, len(names))
+	for i, name := range names {
+		p.Configured[name] = queues[i]
+	}
+	of := func(scope pool.Scope, to *task.Configured) {
+		var all []task.Configured
+		if err == nil {
+			if all, err = s.store.Configured(ctx, scope, ""); err == nil {
+				*to = all[0]
+			}
+		}
+	}
+	of(pool.PoolScope, &p.ConfiguredPool)
+	of(pool.GroupsScope, &p.ConfiguredGroups)
+	if err == nil {
+		p.DefaultRate, err = s.pool.DefaultRate(ctx)
+	}
+	return err
 }
 
 // groups reads the groups that have settings of their own and those of running tasks.

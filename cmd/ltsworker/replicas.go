@@ -27,6 +27,7 @@ type replicaRecord struct {
 	Running   int            `json:"running"`
 	Stuck     int            `json:"stuck"`
 	Draining  bool           `json:"draining"`
+	Since     string         `json:"draining_since,omitempty"`
 	Refuses   string         `json:"refuses,omitempty"`
 	Outages   []outageRecord `json:"outages,omitempty"` // of servers that its tasks need
 	Kinds     []string       `json:"kinds"`
@@ -81,7 +82,7 @@ func recordReplica(r pool.ReplicaInfo) replicaRecord {
 	record := replicaRecord{
 		ID: r.ID, Host: r.Host, PID: r.PID, Version: r.Version, StartedAt: instant(r.StartedAt), SeenAt: instant(r.SeenAt),
 		SilentMS: r.Silent.Milliseconds(), LeaseMS: r.Lease.Milliseconds(), Queues: r.Queues, Slots: terminal.Slots(r),
-		Running: r.Running, Stuck: r.Stuck, Draining: r.Draining, Refuses: r.Refuses, Kinds: r.Kinds, Disabled: r.Disabled,
+		Running: r.Running, Stuck: r.Stuck, Draining: r.Draining, Since: instant(r.DrainingSince), Refuses: r.Refuses, Kinds: r.Kinds, Disabled: r.Disabled,
 		Labels: r.AllLabels(), Exclusive: r.Exclusive,
 	}
 	for _, o := range r.Outages {
