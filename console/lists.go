@@ -51,14 +51,6 @@ func (q *request) groups() error {
 	return q.render("groups", p.At, page)
 }
 
-func (q *request) replicas() error {
-	p, err := q.site.picture(q.Context())
-	if err != nil {
-		return err
-	}
-	return q.render("replicas", p.At, p)
-}
-
 func (q *request) triggers() error {
 	p, err := q.site.picture(q.Context())
 	if err != nil {

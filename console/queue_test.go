@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -91,5 +92,31 @@ func TestSettingsAreEditedLive(t *testing.T) {
 	}
 	if status, _ := b.do(http.MethodPost, b.path("aging"), url.Values{"name": {"q"}, "aging": {"soon"}}); status != http.StatusBadRequest {
 		t.Errorf("a wrong aging: %d", status)
+	}
+}
+
+// A replica that drains names the tasks that it waits for, since when, and until when.
+func TestDrainsShowTheirProgress(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t, nil)
+	b.enqueue(task.Spec{ID: "a"}, task.Spec{ID: "b"})
+	b.serve(task.Registration{Replica: "r", DrainTimeout: time.Hour, StopGrace: time.Minute, Queues: map[string]task.QueueConfig{task.DefaultQueue: {Workers: 9}}}, 2)
+	if page := b.page("replicas"); strings.Contains(page, "Drains since") {
+		t.Error("a replica that serves drains")
+	}
+	b.act("replicas/drain", url.Values{"replica": {"r"}, "reason": {"new version"}})
+	if _, err := b.store.Renew(t.Context(), task.Renewal{Replica: "r", Lease: time.Hour, Running: 2}); err != nil && !errors.Is(err, task.ErrDrain) {
+		t.Fatal(err)
+	}
+	b.c.sites[b.name].forget()
+	replicas, err := b.store.Replicas(t.Context())
+	if err != nil || len(replicas) != 1 || replicas[0].DrainTimeout != time.Hour || replicas[0].DrainingSince.IsZero() {
+		t.Fatalf("%+v, %v", replicas, err)
+	}
+	page := b.page("replicas")
+	for _, want := range []string{"It waits for 2 running tasks", "task?id=a", "task?id=b", replicas[0].DrainingSince.Add(time.Hour + time.Minute).UTC().Format("2006-01-02T15:04:05.000Z")} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %s", want)
+		}
 	}
 }
