@@ -40,6 +40,7 @@ var funcs = template.FuncMap{
 		return settingsPart{v, fmt.Sprint(scope), name, all}
 	},
 	"holding":  func(v view, tasks []*task.Task, more int) holdingPart { return holdingPart{v, tasks, more} },
+	"log":      func(v view, id string, attempt int64, log string) logPart { return logOf(v, id, attempt, log) },
 	"calendar": func(v view, m *month) monthPart { return monthPart{v, m} },
 	"listing":  func(v view, tasks []*task.Task, choose bool) listing { return listing{v, tasks, choose} },
 }
@@ -97,6 +98,21 @@ type holdingPart struct {
 	V        view
 	Holding  []*task.Task
 	MoreHold int
+}
+
+// logPart is a log, which is followed while the attempt runs.
+type logPart struct {
+	V        view
+	URL, Log string
+	Attempt  int64 // 0 for the running one
+	Follow   bool
+}
+
+func logOf(v view, id string, attempt int64, log string) logPart {
+	if attempt == 0 {
+		return logPart{v, v.Path("log", "id", id), log, 0, true}
+	}
+	return logPart{v, v.Path("log", "id", id, "attempt", fmt.Sprint(attempt)), log, attempt, false}
 }
 
 // brief returns the first line of a text, cut after 200 runes.

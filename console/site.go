@@ -27,6 +27,8 @@ const (
 	// mostRunning and mostGroups bound what a picture has of running tasks and groups.
 	mostRunning = 1000
 	mostGroups  = 200
+	// mostParents is how many running parents a picture has.
+	mostParents = 100
 	// mostOld is how many of the oldest running tasks are looked at for slow ones.
 	mostOld = 100
 )
@@ -44,6 +46,7 @@ type site struct {
 	failed  failures.Reader
 
 	inspection shared[[]task.Finding]
+	logs       logs
 }
 
 func newSite(store *redisstore.Store, calendars map[string]trigger.Calendar, log *slog.Logger) (*site, error) {
@@ -51,7 +54,7 @@ func newSite(store *redisstore.Store, calendars map[string]trigger.Calendar, log
 	if err != nil {
 		return nil, err
 	}
-	s := &site{name: store.Pool(), store: store, pool: p}
+	s := &site{inspection: shared[[]task.Finding]{keep: time.Minute}, name: store.Pool(), store: store, pool: p}
 	s.hub = newHub(store, p, log.With("pool", s.name))
 	return s, nil
 }
@@ -77,6 +80,7 @@ type picture struct {
 	Failures                         []failures.Group
 	AllFailures                      bool // Failures has all failed tasks that are kept
 	Triggers                         []*pool.TriggerInfo
+	Parents                          []*task.Task // running ones, with the counts of their shards
 	Slow                             []*task.Task // of the oldest running tasks, those past their soft timeout
 	begun, done                      time.Time    // of the read
 }
@@ -153,6 +157,11 @@ func (s *site) read(ctx context.Context) (p *picture, err error) {
 	}
 	if p.DefaultLimit, p.Groups, err = s.groups(ctx, p.Running); err != nil {
 		return nil, err
+	}
+	if p.Stats.Parents > 0 {
+		if p.Parents, err = s.store.Parents(ctx, mostParents); err != nil {
+			return nil, err
+		}
 	}
 	if err = s.configured(ctx, p); err != nil {
 		return nil, err
@@ -249,8 +258,9 @@ func (s *site) details(ctx context.Context, of []*task.Task, brief bool) iter.Se
 }
 
 // shared is a value that costs much to compute: callers share one computation, and its value
-// for a minute.
+// for some time.
 type shared[T any] struct {
+	keep  time.Duration
 	mu    sync.Mutex
 	at    time.Time
 	value T
@@ -260,7 +270,7 @@ type shared[T any] struct {
 func (s *shared[T]) get(compute func() (T, error)) (T, time.Time, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.at.IsZero() || time.Since(s.at) > time.Minute {
+	if s.at.IsZero() || time.Since(s.at) > s.keep {
 		v, err := compute()
 		if err != nil {
 			return v, time.Time{}, err
