@@ -34,6 +34,9 @@ type Options struct {
 	// "progress" or "shard_param". value is a copy. Default: nil, values are shown as they are.
 	// Errors and logs are not passed to it.
 	Redact func(kind, key string, value []byte) []byte
+	// Archive has the ended tasks that Redis has removed. Default: nil, the console shows what Redis
+	// has.
+	Archive Archive
 	// Logger gets errors of pages. Default: slog.Default().
 	Logger *slog.Logger
 }

@@ -42,7 +42,10 @@ var funcs = template.FuncMap{
 	"holding":  func(v view, tasks []*task.Task, more int) holdingPart { return holdingPart{v, tasks, more} },
 	"log":      func(v view, id string, attempt int64, log string) logPart { return logOf(v, id, attempt, log) },
 	"calendar": func(v view, m *month) monthPart { return monthPart{v, m} },
-	"listing":  func(v view, tasks []*task.Task, choose bool) listing { return listing{v, tasks, choose} },
+	"listing":  func(v view, tasks []*task.Task, choose bool) listing { return listing{v, tasks, choose, nil} },
+	"list_all": func(v view, tasks, archived []*task.Task, choose bool) listing {
+		return listing{v, tasks, choose, archived}
+	},
 }
 
 func parsePages() (pages, error) {
@@ -74,6 +77,8 @@ type listing struct {
 	V      view
 	Tasks  []*task.Task
 	Choose bool
+	// Archived are rows of the archive, after the others.
+	Archived []*task.Task
 }
 
 // formPart is a part of a form, and monthPart a calendar, on a page.

@@ -42,7 +42,7 @@ func (v view) Live() bool {
 	if list, ok := v.Data.(tasksPage); ok && list.Costly {
 		return false
 	}
-	return !slices.Contains([]string{"doctor", "enqueue", "error", "triggeredit"}, v.Name)
+	return !slices.Contains([]string{"doctor", "enqueue", "error", "triggeredit", "archived"}, v.Name)
 }
 
 // The methods of a request that templates use.

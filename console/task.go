@@ -74,7 +74,7 @@ func (q *request) task() error {
 		return err
 	}
 	if found[0] == nil {
-		return notFound("task", id)
+		return q.noTask(id)
 	}
 	t := found[0]
 	page := taskPage{Task: t}

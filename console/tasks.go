@@ -32,6 +32,10 @@ type tasksPage struct {
 	Next   string // asks for the next page
 	More   int    // running tasks that are not shown
 	Costly bool   // payloads were searched
+	// Archived are further tasks, of the archive. ArchiveNote says why some are missing.
+	Archived    []*task.Task
+	ArchiveRead int // how many were compared
+	ArchiveNote string
 }
 
 // tasks shows a list of tasks in one state. A query that is the id of a task leads to its page.
@@ -120,6 +124,11 @@ func (q *request) fill(page *tasksPage, wanted query, p *picture) error {
 	if wanted.State == task.Running {
 		return q.fillRunning(ctx, page, wanted, p)
 	}
+	after, far := strings.CutPrefix(q.FormValue("after"), inArchive)
+	if far {
+		q.goOn(ctx, page, wanted, p.At, after)
+		return nil
+	}
 	ask := wanted.pageQuery(p.At)
 	if match := ask.Match; ask.Whole {
 		// Otherwise a search would tell what is hidden.
@@ -128,12 +137,15 @@ func (q *request) fill(page *tasksPage, wanted query, p *picture) error {
 			return match(t)
 		}
 	}
-	ask.After, ask.Limit, ask.Budget = q.FormValue("after"), rows, searched
+	ask.After, ask.Limit, ask.Budget = after, rows, searched
 	if ask.Whole {
 		ask.Budget = searchedWhole
 	}
 	found, err := q.site.pool.Page(ctx, ask)
 	page.Tasks, page.Read, page.Next = found.Tasks, found.Read, found.Next
+	if err == nil && found.Next == "" {
+		q.goOn(ctx, page, wanted, p.At, "")
+	}
 	return err
 }
 
@@ -205,6 +217,12 @@ func (q *request) named(wanted query, text string, p *picture) error {
 			return err
 		}
 		found = append(found, slices.DeleteFunc(tasks, func(t *task.Task) bool { return t == nil })...)
+	}
+	if len(found) == 0 && len(wanted.IDs) == 1 && wanted.Unique == "" && q.c.opts.Archive != nil && task.CheckName(wanted.IDs[0]) == nil {
+		if archived, err := q.fromArchive(wanted.IDs[0]); err == nil && len(archived) > 0 {
+			http.Redirect(q.w, q.Request, q.Path("archived", "id", wanted.IDs[0]), http.StatusSeeOther)
+			return nil
+		}
 	}
 	if len(found) == 1 {
 		http.Redirect(q.w, q.Request, q.Path("task", "id", found[0].ID), http.StatusSeeOther)

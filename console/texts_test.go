@@ -64,7 +64,7 @@ func sources(t *testing.T) string {
 // Each key that the pages name has a text, and each text is used.
 func TestTextsAreThoseThatPagesUse(t *testing.T) {
 	from := sources(t)
-	for _, m := range regexp.MustCompile(`\.T "([a-z_.]+)"|"((?:error|trouble)\.[a-z_]+)"`).FindAllStringSubmatch(from, -1) {
+	for _, m := range regexp.MustCompile(`\.T "([a-z_.]+)"|"((?:error|trouble|archive)\.[a-z_]+)"`).FindAllStringSubmatch(from, -1) {
 		key := m[1] + m[2]
 		if strings.HasSuffix(key, ".") || strings.HasSuffix(key, "_") { // the rest is made from a value
 			continue

@@ -16,6 +16,7 @@ import (
 
 	"github.com/ltsworker/ltsworker/console"
 	"github.com/ltsworker/ltsworker/console/access"
+	"github.com/ltsworker/ltsworker/console/sqlarchive"
 	"github.com/ltsworker/ltsworker/internal/logging"
 	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/task"
@@ -118,6 +119,15 @@ func (f *consoleFlags) serve(cmd *cobra.Command, g *globals, users string) error
 		if opts.Redact, err = console.RedactKeys(c.Redact...); err != nil {
 			return usagef("%v", err)
 		}
+	}
+	where, err := c.archive()
+	if err != nil {
+		return err
+	}
+	if where != "" {
+		archive := sqlarchive.Open(where)
+		defer archive.Close()
+		opts.Archive = archive
 	}
 	rdb := at.Client()
 	defer rdb.Close()
