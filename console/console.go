@@ -54,7 +54,8 @@ type Console struct {
 	searches chan struct{}
 }
 
-// New makes a Console. It makes no call to Redis.
+// New makes a Console. It makes no call to Redis. From then on until Close, the Console reads the
+// figures of its charts every 15 seconds.
 func New(o Options) (*Console, error) {
 	var errs []error
 	if len(o.Stores) == 0 {
@@ -100,7 +101,7 @@ func New(o Options) (*Console, error) {
 // ServeHTTP answers the requests of browsers.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.root.ServeHTTP(w, r) }
 
-// Close ends the streams of events to browsers. It does not close the stores.
+// Close ends the streams of events to browsers and the reads for the charts. It does not close the stores.
 func (c *Console) Close() {
 	for _, s := range c.sites {
 		s.close()

@@ -28,6 +28,7 @@ type overviewPage struct {
 	Failures []failures.Group
 	All      bool // Failures are of all failed tasks that are kept
 	Slow     []*task.Task
+	Chart    *chart
 }
 
 // longest bounds the groups of failures on the page.
@@ -40,6 +41,7 @@ func (q *request) overview() error {
 	}
 	page := overviewPage{Stats: p.Stats, Counts: counts(p.Stats), Failures: p.Failures, All: p.AllFailures, Trouble: q.troubles(p)}
 	page.Failures = page.Failures[:min(len(page.Failures), longest)]
+	page.Chart = q.chartOf("")
 	page.Slow = p.Slow[:min(len(p.Slow), longest)]
 	return q.render("overview", p.At, page)
 }

@@ -82,6 +82,7 @@ type queuePage struct {
 	settingsPage
 	*pool.QueueLoad
 	Shares []share
+	Chart  *chart
 }
 
 // queue is the page of one queue.
@@ -103,6 +104,7 @@ func (q *request) queue() error {
 		{"", "queue.max_len", limitText(load.MaxLen), configText(limitText(set.MaxLen), false), ""},
 	}}}
 	page.Holding, page.MoreHold = placesOf(p, load.Running, func(t *task.Task) bool { return t.Queue == name })
+	page.Chart = q.chartOf(name)
 	for _, r := range p.Replicas {
 		if n := r.Queues[name]; n > 0 {
 			page.Shares = append(page.Shares, share{r, n, r.Shared[name], r.Weights[name]})

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"math"
 	"net/http"
 	"path"
 	"strconv"
@@ -40,6 +41,8 @@ var funcs = template.FuncMap{
 		return settingsPart{v, fmt.Sprint(scope), name, all}
 	},
 	"holding":  func(v view, tasks []*task.Task, more int) holdingPart { return holdingPart{v, tasks, more} },
+	"charts":   func(v view, c *chart) chartPart { return chartPart{v, c} },
+	"figure":   figure,
 	"log":      func(v view, id string, attempt int64, log string) logPart { return logOf(v, id, attempt, log) },
 	"calendar": func(v view, m *month) monthPart { return monthPart{v, m} },
 	"listing":  func(v view, tasks []*task.Task, choose bool) listing { return listing{v, tasks, choose, nil} },
@@ -118,6 +121,17 @@ func logOf(v view, id string, attempt int64, log string) logPart {
 		return logPart{v, v.Path("log", "id", id), log, 0, true}
 	}
 	return logPart{v, v.Path("log", "id", id, "attempt", fmt.Sprint(attempt)), log, attempt, false}
+}
+
+// chartPart is a chart on a page.
+type chartPart struct {
+	V     view
+	Chart *chart
+}
+
+// figure shows a number with at most two digits after the point.
+func figure(v float32) string {
+	return strconv.FormatFloat(math.Round(float64(v)*100)/100, 'f', -1, 64)
 }
 
 // brief returns the first line of a text, cut after 200 runes.

@@ -63,6 +63,9 @@ func (q *request) Asset(name string) string {
 	return q.c.opts.Prefix + "/assets/" + q.c.assets.path(name)
 }
 
+// HasCharts reports whether the page has charts.
+func (v view) HasCharts() bool { return v.Name == "overview" || v.Name == "queue" }
+
 // HasPool reports whether the page is of a pool.
 func (q *request) HasPool() bool { return q.site != nil }
 

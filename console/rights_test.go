@@ -108,7 +108,7 @@ func TestConsoleWorksWithTheRedisUserOfAViewer(t *testing.T) {
 	b.c.opts.Gate = open(t)
 	b.name = "default"
 	for _, r := range routes {
-		if r.method != http.MethodGet || slices.Contains([]string{"live", "log", "archived", "task", "trigger", "queue", "group"}, r.page) {
+		if r.method != http.MethodGet || slices.Contains([]string{"live", "log", "chart", "archived", "task", "trigger", "queue", "group"}, r.page) {
 			continue
 		}
 		b.page(strings.TrimSuffix(r.page, "{$}") + "?state=waiting")

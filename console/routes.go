@@ -21,6 +21,7 @@ var routes = []route{
 	{http.MethodGet, "{$}", access.Viewer, (*request).overview},
 	{http.MethodGet, "tasks", access.Viewer, (*request).tasks},
 	{http.MethodGet, "task", access.Viewer, (*request).task},
+	{http.MethodGet, "chart", access.Viewer, (*request).chart},
 	{http.MethodGet, "archived", access.Viewer, (*request).archived},
 	{http.MethodGet, "log", access.Viewer, (*request).log},
 	{http.MethodGet, "queues", access.Viewer, (*request).queues},

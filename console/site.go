@@ -47,6 +47,7 @@ type site struct {
 
 	inspection shared[[]task.Finding]
 	logs       logs
+	history    *history // of the charts
 }
 
 func newSite(store *redisstore.Store, calendars map[string]trigger.Calendar, log *slog.Logger) (*site, error) {
@@ -55,11 +56,14 @@ func newSite(store *redisstore.Store, calendars map[string]trigger.Calendar, log
 		return nil, err
 	}
 	s := &site{inspection: shared[[]task.Finding]{keep: time.Minute}, name: store.Pool(), store: store, pool: p}
+	s.history = newHistory()
+	go s.sample()
 	s.hub = newHub(store, p, log.With("pool", s.name))
 	return s, nil
 }
 
 func (s *site) close() {
+	s.history.close()
 	s.hub.close()
 	s.pool.Close()
 }
@@ -174,6 +178,7 @@ func (s *site) read(ctx context.Context) (p *picture, err error) {
 	}
 	p.Failures, p.AllFailures, err = s.failed.Read(ctx, s.store, p.Stats)
 	p.done = time.Now()
+	s.history.add(p.At, p.Stats, p.Queues)
 	return p, err
 }
 

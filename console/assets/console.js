@@ -36,7 +36,7 @@
       t.title = (ago < 0 ? text("in") : text("ago")).replace("{0}", span(ago));
     }
   }
-  zone.addEventListener("click", () => { utc = !utc; store("lts-zone", utc ? "utc" : "local"); times(); });
+  zone.addEventListener("click", () => { utc = !utc; store("lts-zone", utc ? "utc" : "local"); times(); const box = document.getElementById("plots"); if (box) { delete box.dataset.drawn; charts(); } });
   times();
 
   // A question before an action that cannot be undone.
@@ -102,7 +102,7 @@
   // The state of the page may have changed while the answer was under way.
   document.body.addEventListener("htmx:beforeSwap", (event) => { if (event.detail.target === main && held()) { event.detail.shouldSwap = false; stale = true; } });
   main.addEventListener("click", (event) => { const details = event.target.closest?.("summary")?.parentElement; if (details) details.dataset.user = ""; });
-  document.body.addEventListener("htmx:afterSwap", () => { times(); place(); show(); logs(); });
+  document.body.addEventListener("htmx:afterSwap", () => { times(); place(); show(); logs(); charts(); });
   document.body.addEventListener("htmx:responseError", (event) => { if (event.detail.xhr.status === 401) location.reload(); });
 
   // Logs: what the reader has chosen stays when the page reads itself again.
@@ -169,6 +169,36 @@
     following = false;
   }, 1500);
   logs();
+
+  // Charts: the element stays when the page reads itself again, and reads its own points.
+  let plots = [];
+  const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const colors = { in: "--run", out: "--good", failed: "--bad", waiting: "--warn", running: "--run", oldest: "--warn" };
+  async function charts() {
+    const box = document.getElementById("plots");
+    if (!box || !window.uPlot || box.dataset.drawn || document.hidden) return;
+    box.dataset.drawn = "1";
+    const answer = await fetch(box.dataset.url, { headers: { "HX-Request": "true" } }).catch(() => null);
+    if (!answer?.ok) { delete box.dataset.drawn; return; }
+    const data = await answer.json();
+    for (const plot of plots) plot.destroy();
+    plots = [...box.querySelectorAll(".plot")].map((at) => {
+      const series = at.dataset.series.split(" "), names = at.dataset.names.split("|"), axis = { stroke: () => color("--dim"), grid: { stroke: () => color("--line"), width: 1 }, ticks: { stroke: () => color("--line") } };
+      return new uPlot({
+        title: at.dataset.title, width: at.clientWidth, height: 200, legend: { live: false }, cursor: { drag: { x: false, y: false } },
+        tzDate: (ts) => utc ? uPlot.tzDate(new Date(ts * 1000), "Etc/UTC") : new Date(ts * 1000),
+        scales: { y: { range: (u, low, high) => [0, Math.max(high || 0, 1) * 1.1] } },
+        axes: [axis, { ...axis, size: 55 }],
+        series: [{}, ...series.map((name, i) => ({ label: names[i], stroke: () => color(colors[name]), width: 2, points: { show: data.t.length < 3 } }))],
+      }, [data.t, ...series.map((name) => data[name])], at);
+    });
+  }
+  const redraw = () => { for (const plot of plots) plot.redraw(); };
+  new ResizeObserver(() => { for (const plot of plots) plot.setSize({ width: plot.root.parentElement.clientWidth, height: 200 }); }).observe(main);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  document.getElementById("theme").addEventListener("click", redraw);
+  setInterval(() => { const box = document.getElementById("plots"); if (box) { delete box.dataset.drawn; charts(); } }, 15000);
+  addEventListener("load", charts);
 
   // Keys: / finds, g and a letter goes to a page, j and k move, x chooses, Enter opens.
   let cursor = -1, go = false;
