@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/ltsworker/ltsworker/console/access"
 	"github.com/ltsworker/ltsworker/redisstore"
@@ -52,6 +53,8 @@ type Console struct {
 	root   http.Handler
 	// searches bounds the searches in payloads that run at once.
 	searches chan struct{}
+	logins   *logins
+	closing  sync.Once
 }
 
 // New makes a Console. It makes no call to Redis. From then on until Close, the Console reads the
@@ -94,6 +97,8 @@ func New(o Options) (*Console, error) {
 		c.Close()
 		return nil, fmt.Errorf("console: %w", err)
 	}
+	c.logins = newLogins(c)
+	go c.logins.run()
 	c.root = c.handler()
 	return c, nil
 }
@@ -103,6 +108,11 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.root.Ser
 
 // Close ends the streams of events to browsers and the reads for the charts. It does not close the stores.
 func (c *Console) Close() {
+	c.closing.Do(func() {
+		if c.logins != nil {
+			c.logins.close()
+		}
+	})
 	for _, s := range c.sites {
 		s.close()
 	}

@@ -100,7 +100,9 @@ type history struct {
 	once   sync.Once
 }
 
-func newHistory() *history { return &history{lines: map[string]*line{"": {}}, closed: make(chan struct{})} }
+func newHistory() *history {
+	return &history{lines: map[string]*line{"": {}}, closed: make(chan struct{})}
+}
 
 func (h *history) close() { h.once.Do(func() { close(h.closed) }) }
 

@@ -119,7 +119,7 @@ type rejectedPage struct{ Rejected []rejectedEntry }
 
 type rejectedEntry struct {
 	task.Reject
-	Shown string // the entry, without what the hook of the options hides
+	Shown, Why string // the entry and the reason, without what the hook of the options hides
 }
 
 func (q *request) rejected() error {
@@ -128,7 +128,8 @@ func (q *request) rejected() error {
 		if err != nil {
 			return err
 		}
-		if page.Rejected = append(page.Rejected, rejectedEntry{r, q.hideEntry(&r)}); len(page.Rejected) == 2*rows {
+		shown := q.hideEntry(&r)
+		if page.Rejected = append(page.Rejected, rejectedEntry{r, shown, q.hideReason(r.Reason, shown)}); len(page.Rejected) == 2*rows {
 			break
 		}
 	}

@@ -157,6 +157,9 @@ func (c *Console) guarded(r route) http.HandlerFunc {
 	return c.free(func(q *request) error {
 		name := q.PathValue("pool")
 		q.site, q.role = c.sites[name], q.user.Role(name)
+		if q.role >= access.Viewer {
+			c.logins.proxied(q.user, c.opts.Gate.Address(q.Request))
+		}
 		if q.site == nil || q.role < access.Viewer {
 			q.site = nil
 			return notFound("pool", name)
