@@ -186,9 +186,8 @@
       const series = at.dataset.series.split(" "), names = at.dataset.names.split("|"), axis = { stroke: () => color("--dim"), grid: { stroke: () => color("--line"), width: 1 }, ticks: { stroke: () => color("--line") } };
       return new uPlot({
         title: at.dataset.title, width: at.clientWidth, height: 200, legend: { live: false }, cursor: { drag: { x: false, y: false } },
-        tzDate: (ts) => utc ? uPlot.tzDate(new Date(ts * 1000), "Etc/UTC") : new Date(ts * 1000),
         scales: { y: { range: (u, low, high) => [0, Math.max(high || 0, 1) * 1.1] } },
-        axes: [axis, { ...axis, size: 55 }],
+        axes: [{ ...axis, space: 64, values: (u, splits) => splits.map((ts) => shown(new Date(ts * 1000)).slice(11, data.t.length < 20 ? 19 : 16)) }, { ...axis, size: 55 }],
         series: [{}, ...series.map((name, i) => ({ label: names[i], stroke: () => color(colors[name]), width: 2, points: { show: data.t.length < 3 } }))],
       }, [data.t, ...series.map((name) => data[name])], at);
     });
