@@ -151,7 +151,7 @@ func (q *request) archived() error {
 	if len(found) == 0 {
 		return notFound("task", id)
 	}
-	live, err := q.site.pool.Find(q.Context(), id)
+	live, err := q.site.store.Get(q.Context(), id)
 	if err != nil {
 		return err
 	}
@@ -176,20 +176,6 @@ func (q *request) fromArchive(id string) ([]Archived, error) {
 		return nil, &problem{http.StatusServiceUnavailable, "archive.fails", []any{err}}
 	}
 	return found, nil
-}
-
-// noTask answers a request for a task that Redis does not have: with its page in the archive, if
-// that has one.
-func (q *request) noTask(id string) error {
-	found, err := q.fromArchive(id)
-	if err != nil {
-		return err
-	}
-	if len(found) == 0 {
-		return notFound("task", id)
-	}
-	http.Redirect(q.w, q.Request, q.Path("archived", "id", id), http.StatusSeeOther)
-	return nil
 }
 
 // HasArchive reports whether the console has an archive.

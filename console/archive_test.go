@@ -111,10 +111,16 @@ func TestArchivedTasksHaveAPage(t *testing.T) {
 	}
 	m := &memory{tasks: []*task.Task{archivedTask("old", "k", 1)}}
 	b := newBrowser(t, func(o *Options) { o.Archive, o.Redact = m, hide })
-	for _, path := range []string{"task?id=old", "tasks?q=old"} {
-		if status, text := b.do(http.MethodGet, b.path("")+path, nil); status != http.StatusSeeOther || !strings.Contains(text, "archived?id=old") {
+	for path, to := range map[string]string{"task?id=old": "archived?id=old", "tasks?q=old": "task?id=old"} {
+		if status, text := b.do(http.MethodGet, b.path("")+path, nil); status != http.StatusSeeOther || !strings.Contains(text, to) {
 			t.Errorf("%s: %d\n%s", path, status, text)
 		}
+	}
+	form := sendable(t, b.page("enqueue?from=old"))
+	form.Set("id", "new")
+	b.act("enqueue", form)
+	if got := b.get("new"); string(got.Payload) != string(m.tasks[0].Payload) || got.Kind != "k" {
+		t.Errorf("again: %+v", got)
 	}
 	page := b.page("archived?id=old")
 	if strings.Contains(page, "x1x") || !strings.Contains(page, "disk full") || !strings.Contains(page, "•••") {

@@ -55,12 +55,19 @@ func (q *request) again(id string) (*task.Spec, error) {
 	if task.CheckName(id) != nil {
 		return nil, notFound("task", id)
 	}
-	found, err := q.site.pool.Find(q.Context(), id)
+	found, err := q.site.store.Get(q.Context(), id)
 	if err != nil {
 		return nil, err
 	}
 	if found[0] == nil {
-		return nil, notFound("task", id)
+		archived, err := q.fromArchive(id)
+		if err != nil {
+			return nil, err
+		}
+		if len(archived) == 0 || archived[0].Unread {
+			return nil, notFound("task", id)
+		}
+		found[0] = archived[0].Task
 	}
 	s := found[0].Spec
 	s.ID, s.Delay, s.RunAt, s.Hold, s.Reply = "", 0, time.Time{}, false, false

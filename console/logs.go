@@ -42,7 +42,7 @@ func (q *request) log() error {
 	t, _, err := q.site.logs.of(id).get(func() (*task.Task, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(q.Context()), patience)
 		defer cancel()
-		found, err := q.site.pool.Find(ctx, id)
+		found, err := q.site.store.Get(ctx, id)
 		if err != nil {
 			return nil, err
 		}

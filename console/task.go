@@ -1,6 +1,8 @@
 package console
 
 import (
+	"cmp"
+	"net/http"
 	"time"
 
 	"github.com/ltsworker/ltsworker/internal/holdup"
@@ -16,6 +18,7 @@ type taskPage struct {
 	MoreHold int
 	Steps    []step
 	Redacted bool // the payload is not shown as it is
+	Gone     bool // Redis has removed the task: this is what its last event says
 	Children []*task.Task
 	Ended    []ended
 	Hosts    map[string]string // of the live replicas
@@ -33,7 +36,7 @@ const mostChildren = 50
 // family reads the first children of a parent.
 func (q *request) family(page *taskPage) error {
 	t := page.Task
-	if !t.IsParent() {
+	if !t.IsParent() || page.Gone {
 		return nil
 	}
 	for _, e := range []ended{{task.Succeeded, t.Counts.Succeeded}, {task.Failed, t.Counts.Failed}, {task.Stopped, t.Counts.Stopped}, {task.Expired, t.Counts.Expired}} {
@@ -69,15 +72,27 @@ func (q *request) task() error {
 	if task.CheckName(id) != nil {
 		return notFound("task", id)
 	}
-	found, err := q.site.pool.Find(q.Context(), id)
+	found, err := q.site.store.Get(q.Context(), id)
 	if err != nil {
 		return err
 	}
-	if found[0] == nil {
-		return q.noTask(id)
+	gone := found[0] == nil
+	if gone {
+		// Its last event is what is left in Redis. The archive has more.
+		archived, failed := q.fromArchive(id)
+		if len(archived) > 0 {
+			http.Redirect(q.w, q.Request, q.Path("archived", "id", id), http.StatusSeeOther)
+			return nil
+		}
+		if found, err = q.site.pool.Find(q.Context(), id); err != nil {
+			return err
+		}
+		if found[0] == nil {
+			return cmp.Or(failed, notFound("task", id))
+		}
 	}
 	t := found[0]
-	page := taskPage{Task: t}
+	page := taskPage{Task: t, Gone: gone}
 	if page.History, err = q.site.pool.History(q.Context(), id); err != nil {
 		return err
 	}
@@ -105,7 +120,9 @@ func (q *request) task() error {
 	for _, r := range p.Replicas {
 		page.Hosts[r.ID] = r.Host
 	}
-	page.Steps = timeline(t, page.History, p.At)
+	if !gone {
+		page.Steps = timeline(t, page.History, p.At)
+	}
 	page.Redacted = q.redact(t)
 	return q.render("task", p.At, page)
 }

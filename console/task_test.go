@@ -107,3 +107,21 @@ func TestTasksRunAgainAsNewTasks(t *testing.T) {
 		t.Errorf("%d\n%s", status, page)
 	}
 }
+
+// Of a task that Redis has removed the page shows its last event, and offers no action.
+func TestRemovedTasksShowTheirLastEvent(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t, nil)
+	b.enqueue(task.Spec{ID: "a", Payload: []byte("1")})
+	b.act("tasks/stop", map[string][]string{"id": {"a"}})
+	b.act("tasks/delete", map[string][]string{"id": {"a"}})
+	page := b.page("task?id=a")
+	if !strings.Contains(page, "Redis has removed this task") || strings.Contains(page, "tasks/retry") || strings.Contains(page, "enqueue?from") {
+		t.Error("the page offers actions on a task that is gone")
+	}
+	for _, path := range []string{"enqueue?from=a", "log?id=a"} {
+		if status, _ := b.do(http.MethodGet, b.path(path), nil); status != http.StatusNotFound {
+			t.Errorf("%s: %d", path, status)
+		}
+	}
+}

@@ -212,17 +212,21 @@ func (q *request) named(wanted query, text string, p *picture) error {
 		}
 	}
 	if ids := slices.DeleteFunc(slices.Clone(wanted.IDs), func(id string) bool { return task.CheckName(id) != nil }); len(ids) > 0 {
-		tasks, err := q.site.pool.Find(q.Context(), ids...)
+		tasks, err := q.site.store.Get(q.Context(), ids...)
 		if err != nil {
 			return err
 		}
-		found = append(found, slices.DeleteFunc(tasks, func(t *task.Task) bool { return t == nil })...)
-	}
-	if len(found) == 0 && len(wanted.IDs) == 1 && wanted.Unique == "" && q.c.opts.Archive != nil && task.CheckName(wanted.IDs[0]) == nil {
-		if archived, err := q.fromArchive(wanted.IDs[0]); err == nil && len(archived) > 0 {
-			http.Redirect(q.w, q.Request, q.Path("archived", "id", wanted.IDs[0]), http.StatusSeeOther)
-			return nil
+		if !slices.ContainsFunc(tasks, func(t *task.Task) bool { return t != nil }) {
+			if len(ids) == 1 && len(found) == 0 {
+				// Its page looks for what is left of it.
+				http.Redirect(q.w, q.Request, q.Path("task", "id", ids[0]), http.StatusSeeOther)
+				return nil
+			}
+			if tasks, err = q.site.pool.Find(q.Context(), ids...); err != nil {
+				return err
+			}
 		}
+		found = append(found, slices.DeleteFunc(tasks, func(t *task.Task) bool { return t == nil })...)
 	}
 	if len(found) == 1 {
 		http.Redirect(q.w, q.Request, q.Path("task", "id", found[0].ID), http.StatusSeeOther)
