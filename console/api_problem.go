@@ -90,7 +90,7 @@ func (q *request) problemOf(err error) apiProblem {
 		p.Next = trimmed.Next
 	}
 	p.Detail, p.Title = terminal.TidyError(p.Detail), http.StatusText(p.Status)
-	if p.Errors = fieldErrors(err); len(p.Errors) > 0 {
+	if p.Errors = wrongFields(err); len(p.Errors) > 0 {
 		p.Field = p.Errors[0].Field
 	}
 	return p
@@ -135,17 +135,10 @@ func (q *request) apiStatus(err error) (int, string) {
 	return q.status(err)
 }
 
-// fieldErrors returns all errors of fields in a tree of errors.
-func fieldErrors(err error) (all []fieldError) {
-	switch e := err.(type) {
-	case *task.FieldError:
-		return []fieldError{{e.Field, e.Msg}}
-	case interface{ Unwrap() []error }:
-		for _, one := range e.Unwrap() {
-			all = append(all, fieldErrors(one)...)
-		}
-	case interface{ Unwrap() error }:
-		return fieldErrors(e.Unwrap())
+// wrongFields returns all errors of fields in a tree of errors.
+func wrongFields(err error) (all []fieldError) {
+	for _, e := range fieldErrors(err) {
+		all = append(all, fieldError{e.Field, e.Msg})
 	}
 	return all
 }

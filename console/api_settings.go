@@ -47,8 +47,8 @@ var (
 	pauseScopes = limitScopes[:2]
 )
 
-// setting reads the value of a body: a number, or a text for the words that it may be.
-func setting(field string, value json.RawMessage) (text string, err error) {
+// settingText reads the value of a body: a number, or a text for the words that it may be.
+func settingText(field string, value json.RawMessage) (text string, err error) {
 	switch {
 	case len(value) == 0:
 		return "", &task.FieldError{Field: field, Msg: "is missing"}
@@ -97,7 +97,7 @@ func (q *request) apiSetLimit() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := setting("limit", body.Limit)
+	text, err := settingText("limit", body.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +149,7 @@ func (q *request) apiSetRate() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := setting("rate", body.Rate)
+	text, err := settingText("rate", body.Rate)
 	if err != nil {
 		return nil, err
 	}

@@ -83,7 +83,11 @@ type apiTaskRecord struct {
 }
 
 func (q *request) apiTask() (any, error) {
-	page, p, err := q.one(q.PathValue("id"))
+	t, err := q.find(q.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	page, p, err := q.about(t)
 	if err != nil {
 		return nil, err
 	}
@@ -179,11 +183,11 @@ func entryError(prefix string, err error) error {
 	}
 	var errs []error
 	for _, f := range found {
-		if _, fields, unknown := strings.Cut(f.Detail, "the fields are "); unknown {
+		if _, fields, unknown := strings.Cut(f.Msg, "the fields are "); unknown {
 			f.Field = strings.ReplaceAll(f.Field, `"`, "")
-			f.Detail += suggestion(f.Field, strings.Fields(fields))
+			f.Msg += suggestion(f.Field, strings.Fields(fields))
 		}
-		errs = append(errs, &task.FieldError{Field: prefix + f.Field, Msg: f.Detail})
+		errs = append(errs, &task.FieldError{Field: prefix + f.Field, Msg: f.Msg})
 	}
 	return errors.Join(errs...)
 }

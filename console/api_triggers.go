@@ -5,10 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"maps"
 	"net/http"
 	"reflect"
-	"slices"
 
 	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/pool"
@@ -29,28 +27,9 @@ type apiTriggerList struct {
 // shownTrigger returns the record of a trigger without what the hook of the options hides.
 func (q *request) shownTrigger(t *pool.TriggerInfo) apiTriggerRecord {
 	own := *t // the picture belongs to all viewers
-	own.Task = q.hideSpec(t.Task)
-	own.PayloadTemplate = string(q.hide(t.Task.Kind, "payload", []byte(t.PayloadTemplate)))
+	own.Task = *q.hideSpec(&t.Task)
+	own.PayloadTemplate = q.hideTemplate(t.Task.Kind, t.PayloadTemplate)
 	return apiTriggerRecord{record.OfTrigger(&own), own.PayloadTemplate != t.PayloadTemplate || !reflect.DeepEqual(own.Task, t.Task)}
-}
-
-// hideSpec returns a copy of a spec without what the hook of the options hides.
-func (q *request) hideSpec(s task.Spec) task.Spec {
-	if len(s.Payload) > 0 {
-		s.Payload = q.hide(s.Kind, "payload", s.Payload)
-	}
-	s.Headers = maps.Clone(s.Headers)
-	for name, value := range s.Headers {
-		s.Headers[name] = string(q.hide(s.Kind, name, []byte(value)))
-	}
-	s.ShardParams = slices.Clone(s.ShardParams)
-	for i, param := range s.ShardParams {
-		s.ShardParams[i] = string(q.hide(s.Kind, "shard_param", []byte(param)))
-	}
-	if s.Then != nil {
-		s.Then = new(q.hideSpec(*s.Then))
-	}
-	return s
 }
 
 func (q *request) apiTriggers() (any, error) {

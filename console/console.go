@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/ltsworker/ltsworker/console/access"
 	"github.com/ltsworker/ltsworker/redisstore"
@@ -39,6 +40,9 @@ type Options struct {
 	// TraceURL is the address of a trace in another program, which the page of a task links. It has
 	// {trace_id} in the place of the id. Default: "", no link.
 	TraceURL string
+	// Archive has the ended tasks that Redis has removed. Default: nil, the console shows what Redis
+	// has.
+	Archive Archive
 	// Logger gets errors of pages. Default: slog.Default().
 	Logger *slog.Logger
 }
@@ -54,9 +58,12 @@ type Console struct {
 	root   http.Handler
 	// searches bounds the searches in payloads that run at once.
 	searches chan struct{}
+	logins   *logins
+	closing  sync.Once
 }
 
-// New makes a Console. It makes no call to Redis.
+// New makes a Console. It makes no call to Redis. From then on until Close, the Console reads the
+// figures of its charts every 15 seconds.
 func New(o Options) (*Console, error) {
 	var errs []error
 	if len(o.Stores) == 0 {
@@ -98,6 +105,8 @@ func New(o Options) (*Console, error) {
 		c.Close()
 		return nil, fmt.Errorf("console: %w", err)
 	}
+	c.logins = newLogins(c)
+	go c.logins.run()
 	c.root = c.handler()
 	return c, nil
 }
@@ -105,8 +114,13 @@ func New(o Options) (*Console, error) {
 // ServeHTTP answers the requests of browsers.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.root.ServeHTTP(w, r) }
 
-// Close ends the streams of events to browsers. It does not close the stores.
+// Close ends the streams of events to browsers and the reads for the charts. It does not close the stores.
 func (c *Console) Close() {
+	c.closing.Do(func() {
+		if c.logins != nil {
+			c.logins.close()
+		}
+	})
 	for _, s := range c.sites {
 		s.close()
 	}

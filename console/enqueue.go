@@ -2,65 +2,132 @@ package console
 
 import (
 	"context"
-	"errors"
 	"net/http"
-	"strconv"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/ltsworker/ltsworker/task"
 )
 
+// enqueuePage is the form of a new task.
 type enqueuePage struct {
 	Kinds  []string // that a live replica runs
 	Queues []string
+	Parts  []inputs
+	Others []string // errors of no field of the form
+	Wrong  bool
+	From   string // the task whose fields the form began with; "" for none
 }
 
-// enqueuePage is the form of a new task.
-func (q *request) enqueuePage() error {
+// known returns the kinds and queues that forms offer.
+func (q *request) known(p *picture) (page enqueuePage) {
+	for _, r := range p.Replicas {
+		page.Kinds = append(page.Kinds, r.Kinds...)
+	}
+	slices.Sort(page.Kinds)
+	page.Kinds = slices.Compact(page.Kinds)
+	for _, load := range p.Queues {
+		page.Queues = append(page.Queues, load.Name)
+	}
+	return page
+}
+
+// enqueueForm is the form of a new task. It begins with the fields of another task if one is
+// named.
+func (q *request) enqueueForm() error {
+	values := url.Values{}
+	from := q.FormValue("from")
+	if from != "" {
+		s, err := q.again(from)
+		if err != nil {
+			return err
+		}
+		values = valuesOf(q.hideSpec(s))
+	}
+	return q.showEnqueueForm(http.StatusOK, newForm("", values), from)
+}
+
+// again returns the task of a new task that does the work of another one again. It is no shard,
+// and has neither the id nor a unique key of which only a hash is known.
+func (q *request) again(id string) (*task.Spec, error) {
+	if task.CheckName(id) != nil {
+		return nil, notFound("task", id)
+	}
+	found, err := q.site.store.Get(q.Context(), id)
+	if err != nil {
+		return nil, err
+	}
+	if found[0] == nil {
+		archived, err := q.fromArchive(id)
+		if err != nil {
+			return nil, err
+		}
+		if len(archived) == 0 || archived[0].Unread {
+			return nil, notFound("task", id)
+		}
+		found[0] = archived[0].Task
+	}
+	s := found[0].Spec
+	s.ID, s.Delay, s.RunAt, s.Hold, s.Reply = "", 0, time.Time{}, false, false
+	if strings.HasPrefix(s.Unique, "#") {
+		s.Unique = ""
+	}
+	if s.Broadcast {
+		s.Shards, s.ShardParams = 0, nil
+	}
+	return &s, nil
+}
+
+func valuesOf(s *task.Spec) url.Values {
+	values := url.Values{}
+	for name, value := range specValues(s) {
+		values.Set(name, value)
+	}
+	return values
+}
+
+func (q *request) showEnqueueForm(status int, f *form, from string) error {
 	p, err := q.site.picture(q.Context())
 	if err != nil {
 		return err
 	}
-	var page enqueuePage
-	known := map[string]bool{}
-	for _, r := range p.Replicas {
-		for _, kind := range r.Kinds {
-			if !known[kind] {
-				known[kind] = true
-				page.Kinds = append(page.Kinds, kind)
-			}
-		}
-	}
-	for _, load := range p.Queues {
-		page.Queues = append(page.Queues, load.Name)
-	}
-	return q.render("enqueue", time.Time{}, page)
+	page := q.known(p)
+	page.Parts, page.From, page.Wrong = f.taskParts(), from, len(f.errs) > 0
+	when := f.part("form.when", true, input{Name: "id"}, input{Name: "delay"}, input{Name: "run_at"}, input{Name: "hold", Kind: "check"})
+	page.Parts = slices.Insert(page.Parts, 1, when)
+	page.Others = f.others(page.Parts)
+	return q.renderStatus(status, "enqueue", time.Time{}, page)
 }
 
 // enqueue makes the task of the form and leads to its page.
 func (q *request) enqueue() error {
-	spec := task.Spec{Kind: q.PostFormValue("kind"), Queue: q.PostFormValue("queue"), Group: q.PostFormValue("group"), ID: q.PostFormValue("id"),
-		Payload: []byte(q.PostFormValue("payload"))}
-	var errs []error
-	if text := q.PostFormValue("priority"); text != "" {
-		n, err := strconv.ParseInt(text, 10, 8)
+	sent := url.Values{}
+	for name, values := range q.PostForm {
+		sent[name] = slices.Clone(values)
+	}
+	from := q.PostFormValue("from")
+	if from != "" {
+		s, err := q.again(from)
 		if err != nil {
-			errs = append(errs, &task.FieldError{Field: "priority", Msg: "must be a number from -128 to 127"})
+			return err
 		}
-		spec.Priority = int8(n)
+		restore(sent, valuesOf(q.hideSpec(s)), valuesOf(s))
 	}
-	if text := q.PostFormValue("delay"); text != "" {
-		d, err := parseAge(text)
-		if err != nil || d < 0 {
-			errs = append(errs, &task.FieldError{Field: "delay", Msg: "must be a duration such as 30s, 5m, 2h or 3d"})
-		}
-		spec.Delay = d
+	f := newForm("", sent)
+	spec := f.spec()
+	shown := &form{values: q.PostForm, errs: f.errs} // without the stored values
+	if len(f.errs) == 0 {
+		shown.take(spec.Check())
 	}
-	if err := errors.Join(errs...); err != nil {
-		return err
+	if len(f.errs) > 0 {
+		return q.showEnqueueForm(http.StatusBadRequest, shown, from)
 	}
 	receipt, err := q.enqueued(spec)
+	if shown.take(err) {
+		return q.showEnqueueForm(http.StatusBadRequest, shown, from)
+	}
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,8 @@ import (
 
 type queuesPage struct {
 	*picture
-	Slots map[string]int // of the live replicas, by queue
+	Slots    map[string]int // of the live replicas, by queue
+	Settings []setting      // of the pool
 }
 
 func (q *request) queues() error {
@@ -20,7 +21,7 @@ func (q *request) queues() error {
 	if err != nil {
 		return err
 	}
-	page := queuesPage{p, map[string]int{}}
+	page := queuesPage{p, map[string]int{}, q.poolSettings(p)}
 	for _, r := range p.Replicas {
 		if r.Draining {
 			continue
@@ -34,7 +35,7 @@ func (q *request) queues() error {
 
 type groupsPage struct {
 	*picture
-	Found string // the name that was looked up
+	Settings []setting // of each group without its own
 }
 
 func (q *request) groups() error {
@@ -42,7 +43,7 @@ func (q *request) groups() error {
 	if err != nil {
 		return err
 	}
-	return q.render("groups", own.At, groupsPage{picture: own, Found: q.FormValue("name")})
+	return q.render("groups", own.At, groupsPage{own, q.groupsSettings(own)})
 }
 
 // groupsOf returns a picture with the named groups, or with those that it has, those with the
@@ -64,14 +65,6 @@ func (q *request) groupsOf(names []string) (*picture, error) {
 	return &own, nil
 }
 
-func (q *request) replicas() error {
-	p, err := q.site.picture(q.Context())
-	if err != nil {
-		return err
-	}
-	return q.render("replicas", p.At, p)
-}
-
 func (q *request) triggers() error {
 	p, err := q.site.picture(q.Context())
 	if err != nil {
@@ -83,6 +76,7 @@ func (q *request) triggers() error {
 type triggerPage struct {
 	*pool.TriggerInfo
 	NextTimes []time.Time
+	Month     *month
 	History   []pool.TriggerRecord
 }
 
@@ -98,6 +92,14 @@ func (q *request) trigger() error {
 			return err
 		}
 	}
+	zone := page.Zone
+	if page.Err != nil {
+		zone = "" // it may be the zone that is wrong
+	}
+	if page.Month, err = q.month([]*pool.TriggerInfo{t}, p.At, zone); err != nil {
+		return err
+	}
+	page.Month.Named = true
 	if page.History, err = q.site.pool.Triggers().History(q.Context(), name); err != nil {
 		return err
 	}
@@ -140,7 +142,7 @@ type rejectedPage struct{ Rejected []rejectedEntry }
 
 type rejectedEntry struct {
 	task.Reject
-	Shown string // the entry, without what the hook of the options hides
+	Shown, Why string // the entry and the reason, without what the hook of the options hides
 }
 
 func (q *request) rejected() error {
@@ -149,7 +151,8 @@ func (q *request) rejected() error {
 		if err != nil {
 			return err
 		}
-		if page.Rejected = append(page.Rejected, rejectedEntry{r, q.hideEntry(&r)}); len(page.Rejected) == 2*rows {
+		shown := q.hideEntry(&r)
+		if page.Rejected = append(page.Rejected, rejectedEntry{r, shown, q.hideReason(r.Reason, shown)}); len(page.Rejected) == 2*rows {
 			break
 		}
 	}

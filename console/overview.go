@@ -2,7 +2,6 @@ package console
 
 import (
 	"fmt"
-	"net/url"
 	"slices"
 	"time"
 
@@ -29,6 +28,7 @@ type overviewPage struct {
 	Failures []failures.Group
 	All      bool // Failures are of all failed tasks that are kept
 	Slow     []*task.Task
+	Chart    *chart
 }
 
 // longest bounds the groups of failures on the page.
@@ -41,6 +41,7 @@ func (q *request) overview() error {
 	}
 	page := overviewPage{Stats: p.Stats, Counts: counts(p.Stats), Failures: p.Failures, All: p.AllFailures, Trouble: q.troubles(p)}
 	page.Failures = page.Failures[:min(len(page.Failures), longest)]
+	page.Chart = q.chartOf("")
 	page.Slow = p.Slow[:min(len(p.Slow), longest)]
 	return q.render("overview", p.At, page)
 }
@@ -64,9 +65,9 @@ func (q *request) troubles(p *picture) (all []trouble) {
 	for _, g := range p.Groups {
 		switch {
 		case g.Held > 0 && g.Full():
-			add("warning", "trouble.group_full", q.Path("groups"), g.Name, g.Running, g.Limit, g.Held)
+			add("warning", "trouble.group_full", q.Path("group", "name", g.Name), g.Name, g.Running, g.Limit, g.Held)
 		case g.Held > 0 && !g.RateUntil.IsZero():
-			add("warning", "trouble.group_rate", q.Path("groups"), g.Name, g.Rate, g.Held)
+			add("warning", "trouble.group_rate", q.Path("group", "name", g.Name), g.Name, g.Rate, g.Held)
 		}
 	}
 	for _, r := range p.Replicas {
@@ -113,7 +114,7 @@ func (q *request) troubles(p *picture) (all []trouble) {
 const lateTrigger = 10 * time.Second
 
 func (q *request) troublesOfQueue(p *picture, load pool.QueueLoad, add func(severity, key, link string, args ...any) *trouble) {
-	link := q.Path("queues") + "#" + url.PathEscape(load.Name)
+	link := q.Path("queue", "name", load.Name)
 	served := slices.ContainsFunc(p.Replicas, func(r pool.ReplicaInfo) bool { return r.Queues[load.Name] > 0 && !r.Draining })
 	switch {
 	case load.Paused && load.Waiting > 0:

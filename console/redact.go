@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/ltsworker/ltsworker/task"
@@ -140,6 +142,23 @@ func (q *request) hideEntry(r *task.Reject) string {
 		return length
 	}
 	return string(shown)
+}
+
+var quotedText = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+
+// hideReason returns what is shown of the reason of a rejection. With a hook, what the reason quotes
+// is shown only if it is in what is shown of the entry.
+func (q *request) hideReason(reason, shown string) string {
+	if q.c.opts.Redact == nil {
+		return reason
+	}
+	return quotedText.ReplaceAllStringFunc(reason, func(quoted string) string {
+		inner, err := strconv.Unquote(quoted)
+		if err != nil || !strings.Contains(shown, strings.TrimSuffix(inner, "…")) {
+			return `"` + masked + `"`
+		}
+		return quoted
+	})
 }
 
 // hideObject returns what is shown of an entry, or of the task in an entry for a trigger. ok is

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"math"
 	"net/http"
 	"path"
 	"strconv"
@@ -35,7 +36,19 @@ var funcs = template.FuncMap{
 	"list":     func(v ...any) []any { return v },
 	"string":   func(v any) string { return fmt.Sprint(v) },
 	"brief":    brief,
-	"listing":  func(v view, tasks []*task.Task, choose bool) listing { return listing{v, tasks, choose} },
+	"pair":     func(v view, p inputs) formPart { return formPart{v, p} },
+	"settings": func(v view, scope any, name string, all []setting) settingsPart {
+		return settingsPart{v, fmt.Sprint(scope), name, all}
+	},
+	"holding":  func(v view, tasks []*task.Task, more int) holdingPart { return holdingPart{v, tasks, more} },
+	"charts":   func(v view, c *chart) chartPart { return chartPart{v, c} },
+	"figure":   figure,
+	"log":      func(v view, id string, attempt int64, log string) logPart { return logOf(v, id, attempt, log) },
+	"calendar": func(v view, m *month) monthPart { return monthPart{v, m} },
+	"listing":  func(v view, tasks []*task.Task, choose bool) listing { return listing{v, tasks, choose, nil} },
+	"list_all": func(v view, tasks, archived []*task.Task, choose bool) listing {
+		return listing{v, tasks, choose, archived}
+	},
 }
 
 func parsePages() (pages, error) {
@@ -67,6 +80,58 @@ type listing struct {
 	V      view
 	Tasks  []*task.Task
 	Choose bool
+	// Archived are rows of the archive, after the others.
+	Archived []*task.Task
+}
+
+// formPart is a part of a form, and monthPart a calendar, on a page.
+type formPart struct {
+	V    view
+	Part inputs
+}
+
+type monthPart struct {
+	V     view
+	Month *month
+}
+
+// settingsPart is a table of settings, and holdingPart one of the tasks that hold places.
+type settingsPart struct {
+	V           view
+	Scope, Name string
+	Settings    []setting
+}
+
+type holdingPart struct {
+	V        view
+	Holding  []*task.Task
+	MoreHold int
+}
+
+// logPart is a log, which is followed while the attempt runs.
+type logPart struct {
+	V        view
+	URL, Log string
+	Attempt  int64 // 0 for the running one
+	Follow   bool
+}
+
+func logOf(v view, id string, attempt int64, log string) logPart {
+	if attempt == 0 {
+		return logPart{v, v.Path("log", "id", id), log, 0, true}
+	}
+	return logPart{v, v.Path("log", "id", id, "attempt", fmt.Sprint(attempt)), log, attempt, false}
+}
+
+// chartPart is a chart on a page.
+type chartPart struct {
+	V     view
+	Chart *chart
+}
+
+// figure shows a number with at most two digits after the point.
+func figure(v float32) string {
+	return strconv.FormatFloat(math.Round(float64(v)*100)/100, 'f', -1, 64)
 }
 
 // brief returns the first line of a text, cut after 200 runes.
@@ -88,8 +153,13 @@ func (q *request) render(name string, at time.Time, data any) error {
 
 func (q *request) renderStatus(status int, name string, at time.Time, data any) error {
 	part := "layout.html"
-	if q.Header.Get("HX-Target") == "main" {
+	switch q.Header.Get("HX-Target") {
+	case "main":
 		part = "main"
+	case "preview":
+		if name == "triggeredit" {
+			part = "preview"
+		}
 	}
 	var out bytes.Buffer
 	if err := q.c.pages[name].ExecuteTemplate(&out, part, view{request: q, Name: name, At: at, Data: data}); err != nil {

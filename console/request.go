@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,7 +57,7 @@ func (v view) Live() bool {
 	if list, ok := v.Data.(tasksPage); ok && list.Costly {
 		return false
 	}
-	return v.Name != "doctor" && v.Name != "enqueue" && v.Name != "error"
+	return !slices.Contains([]string{"doctor", "enqueue", "error", "triggeredit", "archived"}, v.Name)
 }
 
 // The methods of a request that templates use.
@@ -76,6 +77,9 @@ func (q *request) Lang() string   { return q.lang }
 func (q *request) Asset(name string) string {
 	return q.c.opts.Prefix + "/assets/" + q.c.assets.path(name)
 }
+
+// HasCharts reports whether the page has charts.
+func (v view) HasCharts() bool { return v.Name == "overview" || v.Name == "queue" }
 
 // HasPool reports whether the page is of a pool.
 func (q *request) HasPool() bool { return q.site != nil }
@@ -100,6 +104,14 @@ func (q *request) Rate(r pool.Rate) string {
 		return ""
 	}
 	return r.String()
+}
+
+// Hint returns the help for a field of a form, "" for none.
+func (q *request) Hint(label string) string {
+	if key := "hint." + label; texts["en"][key] != "" {
+		return q.T(key)
+	}
+	return ""
 }
 
 // Editable returns a payload for a form.
@@ -184,7 +196,7 @@ func (q *request) status(err error) (int, string) {
 		return http.StatusBadRequest, err.Error()
 	case errors.Is(err, pool.ErrNoTrigger), errors.Is(err, pool.ErrNoReject), errors.Is(err, pool.ErrNoReplica), errors.Is(err, pool.ErrNoQueue):
 		return http.StatusNotFound, err.Error()
-	case errors.Is(err, pool.ErrQueueFull), errors.Is(err, pool.ErrLimitReached), errors.Is(err, pool.ErrRejectCut), errors.Is(err, redisstore.ErrBulkJobs):
+	case errors.Is(err, pool.ErrQueueFull), errors.Is(err, pool.ErrQueueInUse), errors.Is(err, pool.ErrLimitReached), errors.Is(err, pool.ErrRejectCut), errors.Is(err, redisstore.ErrBulkJobs):
 		return http.StatusConflict, err.Error()
 	}
 	return http.StatusInternalServerError, err.Error()

@@ -22,7 +22,12 @@ var routes = []route{
 	{http.MethodGet, "{$}", access.Viewer, (*request).overview},
 	{http.MethodGet, "tasks", access.Viewer, (*request).tasks},
 	{http.MethodGet, "task", access.Viewer, (*request).task},
+	{http.MethodGet, "chart", access.Viewer, (*request).chart},
+	{http.MethodGet, "archived", access.Viewer, (*request).archived},
+	{http.MethodGet, "log", access.Viewer, (*request).log},
 	{http.MethodGet, "queues", access.Viewer, (*request).queues},
+	{http.MethodGet, "queue", access.Viewer, (*request).queue},
+	{http.MethodGet, "group", access.Viewer, (*request).group},
 	{http.MethodGet, "groups", access.Viewer, (*request).groups},
 	{http.MethodGet, "replicas", access.Viewer, (*request).replicas},
 	{http.MethodGet, "triggers", access.Viewer, (*request).triggers},
@@ -31,7 +36,9 @@ var routes = []route{
 	{http.MethodGet, "rejected", access.Viewer, (*request).rejected},
 	{http.MethodGet, "audit", access.Viewer, (*request).audit},
 	{http.MethodGet, "doctor", access.Viewer, (*request).doctor},
-	{http.MethodGet, "enqueue", access.Operator, (*request).enqueuePage},
+	{http.MethodGet, "enqueue", access.Operator, (*request).enqueueForm},
+	{http.MethodGet, "calendar", access.Viewer, (*request).calendar},
+	{http.MethodGet, "triggers/edit", access.Admin, (*request).triggerForm},
 	{http.MethodGet, "live", access.Viewer, (*request).live},
 	{http.MethodGet, "bulk", access.Viewer, (*request).bulkJobs},
 	{http.MethodGet, "bulk/job", access.Viewer, (*request).bulkJob},
@@ -52,11 +59,14 @@ var routes = []route{
 	{http.MethodPost, "pause", access.Operator, (*request).pause},
 	{http.MethodPost, "resume", access.Operator, (*request).resume},
 	{http.MethodPost, "limit", access.Admin, (*request).limit},
+	{http.MethodPost, "aging", access.Admin, (*request).aging},
 	{http.MethodPost, "rate", access.Admin, (*request).rate},
 	{http.MethodPost, "replicas/drain", access.Operator, (*request).drain},
 	{http.MethodPost, "triggers/run", access.Operator, (*request).runTrigger},
 	{http.MethodPost, "triggers/pause", access.Operator, (*request).pauseTrigger},
 	{http.MethodPost, "triggers/resume", access.Operator, (*request).resumeTrigger},
+	{http.MethodPost, "triggers/preview", access.Admin, (*request).previewTrigger},
+	{http.MethodPost, "triggers/set", access.Admin, (*request).setTrigger},
 	{http.MethodPost, "triggers/remove", access.Admin, (*request).removeTrigger},
 	{http.MethodPost, "rejected/put-back", access.Operator, (*request).putBack},
 	{http.MethodPost, "rejected/drop", access.Admin, (*request).dropRejected},
@@ -160,6 +170,9 @@ func (c *Console) guarded(r route) http.HandlerFunc {
 	return c.free(func(q *request) error {
 		name := q.PathValue("pool")
 		q.site, q.role = c.sites[name], q.user.Role(name)
+		if q.role >= access.Viewer {
+			c.logins.proxied(q.user, c.opts.Gate.Address(q.Request))
+		}
 		if q.site == nil || q.role < access.Viewer {
 			q.site = nil
 			return notFound("pool", name)

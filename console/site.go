@@ -27,6 +27,8 @@ const (
 	// mostRunning and mostGroups bound what a picture has of running tasks and groups.
 	mostRunning = 1000
 	mostGroups  = 200
+	// mostParents is how many running parents a picture has.
+	mostParents = 100
 	// mostOld is how many of the oldest running tasks are looked at for slow ones.
 	mostOld = 100
 )
@@ -46,6 +48,8 @@ type site struct {
 
 	inspection shared[[]task.Finding]
 	readOnly   shared[bool] // the Redis user may change nothing
+	logs       logs
+	history    *history // of the charts
 }
 
 func newSite(store *redisstore.Store, o *Options, query bulkQuery, log *slog.Logger) (*site, error) {
@@ -53,7 +57,9 @@ func newSite(store *redisstore.Store, o *Options, query bulkQuery, log *slog.Log
 	if err != nil {
 		return nil, err
 	}
-	s := &site{name: store.Pool(), store: store, pool: p}
+	s := &site{inspection: shared[[]task.Finding]{keep: time.Minute}, readOnly: shared[bool]{keep: time.Minute}, name: store.Pool(), store: store, pool: p}
+	s.history = newHistory()
+	go s.sample()
 	s.hub = newHub(store, p, log.With("pool", s.name))
 	s.bulk = bulk.New(store, bulk.Options{Select: query, Changed: s.hub.notify, Logger: log.With("pool", s.name)})
 	return s, nil
@@ -61,6 +67,7 @@ func newSite(store *redisstore.Store, o *Options, query bulkQuery, log *slog.Log
 
 func (s *site) close() {
 	s.bulk.Close()
+	s.history.close()
 	s.hub.close()
 	s.pool.Close()
 }
@@ -74,11 +81,16 @@ type picture struct {
 	Groups   []pool.GroupInfo
 	// DefaultLimit is the limit of groups without one of their own; 0 is no limit.
 	DefaultLimit int
-	Failures     []failures.Group
-	AllFailures  bool // Failures has all failed tasks that are kept
-	Triggers     []*pool.TriggerInfo
-	Slow         []*task.Task // of the oldest running tasks, those past their soft timeout
-	begun, done  time.Time    // of the read
+	DefaultRate  pool.Rate
+	// Configured has the settings of queues as replicas have configured them.
+	Configured                       map[string]task.Configured
+	ConfiguredGroups, ConfiguredPool task.Configured
+	Failures                         []failures.Group
+	AllFailures                      bool // Failures has all failed tasks that are kept
+	Triggers                         []*pool.TriggerInfo
+	Parents                          []*task.Task // running ones, with the counts of their shards
+	Slow                             []*task.Task // of the oldest running tasks, those past their soft timeout
+	begun, done                      time.Time    // of the read
 }
 
 // reading is a read of a picture that is under way.
@@ -154,6 +166,14 @@ func (s *site) read(ctx context.Context) (p *picture, err error) {
 	if p.DefaultLimit, p.Groups, err = s.groups(ctx, p.Running); err != nil {
 		return nil, err
 	}
+	if p.Stats.Parents > 0 {
+		if p.Parents, err = s.store.Parents(ctx, mostParents); err != nil {
+			return nil, err
+		}
+	}
+	if err = s.configured(ctx, p); err != nil {
+		return nil, err
+	}
 	if p.Triggers, err = s.pool.Triggers().List(ctx); err != nil {
 		return nil, err
 	}
@@ -162,7 +182,38 @@ func (s *site) read(ctx context.Context) (p *picture, err error) {
 	}
 	p.Failures, p.AllFailures, err = s.failed.Read(ctx, s.store, p.Stats)
 	p.done = time.Now()
+	s.history.add(p.At, p.Stats, p.Queues)
 	return p, err
+}
+
+// configured reads the settings that replicas have configured.
+func (s *site) configured(ctx context.Context, p *picture) (err error) {
+	names := make([]string, len(p.Queues))
+	for i, load := range p.Queues {
+		names[i] = load.Name
+	}
+	queues, err := s.store.Configured(ctx, pool.QueueScope, names...)
+	if err != nil {
+		return err
+	}
+	p.Configured = make(map[string]task.Configured, len(names))
+	for i, name := range names {
+		p.Configured[name] = queues[i]
+	}
+	of := func(scope pool.Scope, to *task.Configured) {
+		var all []task.Configured
+		if err == nil {
+			if all, err = s.store.Configured(ctx, scope, ""); err == nil {
+				*to = all[0]
+			}
+		}
+	}
+	of(pool.PoolScope, &p.ConfiguredPool)
+	of(pool.GroupsScope, &p.ConfiguredGroups)
+	if err == nil {
+		p.DefaultRate, err = s.pool.DefaultRate(ctx)
+	}
+	return err
 }
 
 // groups reads the groups that have settings of their own and those of running tasks.
@@ -216,8 +267,9 @@ func (s *site) details(ctx context.Context, of []*task.Task, brief bool) iter.Se
 }
 
 // shared is a value that costs much to compute: callers share one computation, and its value
-// for a minute.
+// for some time.
 type shared[T any] struct {
+	keep  time.Duration
 	mu    sync.Mutex
 	at    time.Time
 	value T
@@ -227,7 +279,7 @@ type shared[T any] struct {
 func (s *shared[T]) get(compute func() (T, error)) (T, time.Time, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.at.IsZero() || time.Since(s.at) > time.Minute {
+	if s.at.IsZero() || time.Since(s.at) > s.keep {
 		v, err := compute()
 		if err != nil {
 			return v, time.Time{}, err

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ltsworker/ltsworker/internal/holdup"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -33,6 +32,10 @@ type tasksPage struct {
 	Next   string // asks for the next page
 	More   int    // running tasks that are not shown
 	Costly bool   // payloads were searched
+	// Archived are further tasks, of the archive. ArchiveNote says why some are missing.
+	Archived    []*task.Task
+	ArchiveRead int // how many were compared
+	ArchiveNote string
 }
 
 // tasks shows a list of tasks in one state. A query that is the id of a task leads to its page.
@@ -63,8 +66,13 @@ func (q *request) tasks() error {
 		return nil
 	}
 	page.State, page.Total = wanted.State, page.Counts[wanted.State]
-	if err := q.fill(&page, wanted, p, rows); err != nil {
+	after, archived := strings.CutPrefix(q.FormValue("after"), inArchive)
+	if archived {
+		q.goOn(&page, wanted, p.At, after)
+	} else if err := q.fill(&page, wanted, p, rows); err != nil {
 		return err
+	} else if page.Next == "" && wanted.Parent == "" {
+		q.goOn(&page, wanted, p.At, "")
 	}
 	return q.render("tasks", p.At, page)
 }
@@ -143,12 +151,12 @@ func (q *request) fill(page *tasksPage, wanted query, p *picture, limit int) err
 func (q *request) fillRunning(ctx context.Context, page *tasksPage, wanted query, p *picture) error {
 	known := query{State: wanted.State, Kinds: wanted.Kinds, Queues: wanted.Queues, Groups: wanted.Groups}
 	var found []*task.Task
-	for _, t := range p.Running {
+	for _, t := range slices.Concat(p.Running, p.Parents) {
 		if page.Read++; known.matches(t, p.At) {
 			found = append(found, t)
 		}
 	}
-	page.More = p.Stats.Running - len(p.Running)
+	page.More = max(p.Stats.Running-len(p.Running)-len(p.Parents), 0)
 	if len(wanted.Labels)+len(wanted.Error)+len(wanted.Data) == 0 && wanted.Older+wanted.Newer == 0 {
 		page.Tasks = found
 		return nil
@@ -194,6 +202,11 @@ func (q *request) named(wanted query, text string, p *picture) error {
 	if err != nil {
 		return err
 	}
+	if len(found) == 0 && len(wanted.IDs) == 1 && task.CheckName(wanted.IDs[0]) == nil {
+		// Its page looks for what is left of it.
+		http.Redirect(q.w, q.Request, q.Path("task", "id", wanted.IDs[0]), http.StatusSeeOther)
+		return nil
+	}
 	if len(found) == 1 {
 		http.Redirect(q.w, q.Request, q.Path("task", "id", found[0].ID), http.StatusSeeOther)
 		return nil
@@ -222,68 +235,6 @@ func (q *request) look(wanted query) (found []*task.Task, err error) {
 	return found, nil
 }
 
-// taskPage is one task.
-type taskPage struct {
-	*task.Task
-	History  []task.AttemptRecord
-	Why      holdup.Reason // what a waiting task waits for
-	WaitsFor string        // the same in the language of the user
-	Holders  []*task.Task
-	MoreHold int
-	Steps    []step
-	Trace    string // the address of the producer's trace; "" for none
-	Redacted bool   // the payload is not shown as it is
-}
-
-// step is a part of the timeline of a task.
-type step struct {
-	Name     string // of the text: waited, ran
-	From, To time.Time
-	Attempt  int64
-	Code     task.Code
-	Replica  string
-}
-
-// Took returns how long the step took.
-func (s step) Took() time.Duration { return max(s.To.Sub(s.From), 0) }
-
-func (q *request) task() error {
-	page, p, err := q.one(q.FormValue("id"))
-	if err != nil {
-		return err
-	}
-	if page.Why.Code != "" {
-		page.WaitsFor = q.T("waits."+page.Why.Code, page.Why.Args...)
-	}
-	page.Steps = timeline(page.Task, page.History, p.At)
-	return q.render("task", p.At, page)
-}
-
-// one reads a task, its attempts and what it waits for.
-func (q *request) one(id string) (page taskPage, p *picture, err error) {
-	if page.Task, err = q.find(id); err != nil {
-		return page, nil, err
-	}
-	if page.History, err = q.site.pool.History(q.Context(), id); err != nil {
-		return page, nil, err
-	}
-	if p, err = q.site.picture(q.Context()); err != nil {
-		return page, nil, err
-	}
-	if page.State == task.Waiting {
-		why := holdup.New(q.site.pool)
-		if page.Why, err = why.Reason(q.Context(), page.Task); err != nil {
-			return page, nil, err
-		}
-		if page.Holders, page.MoreHold, err = why.Holders(q.Context(), page.Task); err != nil {
-			return page, nil, err
-		}
-	}
-	page.Redacted = q.c.redact(page.Task)
-	page.Trace = q.c.traceOf(page.Task) // none if the header is redacted
-	return page, p, nil
-}
-
 // find reads a task. Its values are not redacted.
 func (q *request) find(id string) (*task.Task, error) {
 	if task.CheckName(id) != nil {
@@ -297,37 +248,6 @@ func (q *request) find(id string) (*task.Task, error) {
 		return nil, notFound("task", id)
 	}
 	return found[0], nil
-}
-
-// timeline returns the waits and the attempts of a task that are known, the first one first.
-func timeline(t *task.Task, history []task.AttemptRecord, now time.Time) (steps []step) {
-	at := t.CreatedAt
-	if t.DueAt.After(at) && (len(history) == 0 || t.DueAt.Before(history[0].At)) {
-		steps = append(steps, step{Name: "scheduled", From: at, To: t.DueAt})
-		at = t.DueAt
-	}
-	ran := func(from, to time.Time, n int64, code task.Code, replica string) {
-		if from.After(at) {
-			steps = append(steps, step{Name: "waited", From: at, To: from})
-		}
-		steps = append(steps, step{Name: "ran", From: from, To: to, Attempt: n, Code: code, Replica: replica})
-		at = to
-	}
-	for _, a := range history {
-		ran(a.At.Add(-a.Run), a.At, a.Attempt, a.Code, a.Replica)
-	}
-	recorded := len(history) > 0 && history[len(history)-1].Attempt == t.Attempt
-	switch {
-	case t.State == task.Running && !t.StartedAt.IsZero():
-		ran(t.StartedAt, now, t.Attempt, "", t.Replica)
-	case t.State.Terminal() && !t.StartedAt.IsZero() && !recorded && t.Attempt > 0:
-		ran(t.StartedAt, t.EndedAt, t.Attempt, t.Code, t.Replica)
-	case !t.State.Terminal():
-		steps = append(steps, step{Name: string(t.State), From: at, To: now})
-	case t.EndedAt.After(at):
-		steps = append(steps, step{Name: "waited", From: at, To: t.EndedAt})
-	}
-	return steps
 }
 
 // redact hides what the hook of the options hides. It reports whether it has changed the

@@ -25,7 +25,9 @@ type about struct {
 	PID     int            `json:"pid"`
 	Version string         `json:"version"`
 	LeaseMS int64          `json:"lease_ms"`
-	Queues  map[string]int `json:"queues"` // slots by queue; at most aboutQueues queues
+	DrainMS int64          `json:"drain_ms,omitempty"` // how long a drain waits for running tasks
+	GraceMS int64          `json:"grace_ms,omitempty"` // and then for cancelled ones
+	Queues  map[string]int `json:"queues"`             // slots by queue; at most aboutQueues queues
 
 	Labels    []string `json:"labels,omitempty"`
 	Exclusive bool     `json:"exclusive,omitempty"`
@@ -33,6 +35,7 @@ type about struct {
 	Disabled []string `json:"disabled,omitempty"` // kinds that do not run; at most aboutQueues kinds
 
 	Shared       map[string]string    `json:"shared,omitempty"`        // names of slots that queues share, by queue
+	Weights      map[string]int       `json:"weights,omitempty"`       // of these queues
 	CalendarEnds map[string]time.Time `json:"calendar_ends,omitempty"` // of at most aboutQueues calendars
 }
 
@@ -248,15 +251,15 @@ func (s *Store) classOf(ctx context.Context, replica string) (string, error) {
 
 func aboutOf(r task.Registration, queues []string) about {
 	a := about{Host: r.Host, PID: r.PID, Version: r.Version, LeaseMS: r.Lease.Milliseconds(), Queues: map[string]int{},
-		Labels: task.CanonicalLabels(r.Labels), Exclusive: r.Exclusive}
+		DrainMS: r.DrainTimeout.Milliseconds(), GraceMS: r.StopGrace.Milliseconds(), Labels: task.CanonicalLabels(r.Labels), Exclusive: r.Exclusive}
 	named, _ := splitAt(queues, aboutQueues)
 	for _, q := range named {
 		a.Queues[q] = r.Queues[q].Workers
 		if name := r.Queues[q].Slots; name != "" {
 			if a.Shared == nil {
-				a.Shared = map[string]string{}
+				a.Shared, a.Weights = map[string]string{}, map[string]int{}
 			}
-			a.Shared[q] = name
+			a.Shared[q], a.Weights[q] = name, max(r.Queues[q].Weight, 1)
 		}
 	}
 	a.Disabled, _ = splitAt(r.Disabled, aboutQueues)

@@ -40,3 +40,27 @@ func (s *Store) Newest(ctx context.Context, state task.State, n int) ([]*task.Ta
 	}
 	return tasks, nil
 }
+
+// Parents reads up to n running parents, those with the earliest deadline first, without their
+// payloads, headers and results.
+func (s *Store) Parents(ctx context.Context, n int) (parents []*task.Task, err error) {
+	var ids []string
+	for page, err := range s.byScore(ctx, s.key("parents"), "-inf") {
+		if err != nil {
+			return nil, s.fail(ctx, "parents", err)
+		}
+		if ids = append(ids, page...); len(ids) >= n {
+			break
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	read, err := s.read(ctx, true, ids[:min(len(ids), n)])
+	for _, t := range read {
+		if t != nil && t.State == task.Running {
+			parents = append(parents, t)
+		}
+	}
+	return parents, s.fail(ctx, "parents", err)
+}

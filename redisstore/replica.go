@@ -75,7 +75,7 @@ func describe(id string, fields []any, now time.Time) (info task.ReplicaInfo, cl
 	return task.ReplicaInfo{
 		ID: id, Host: a.Host, PID: a.PID, Version: a.Version, Queues: a.Queues, Disabled: a.Disabled, StartedAt: time.UnixMilli(number(2)), SeenAt: seen,
 		Silent: max(now.Sub(seen), 0), Lease: time.Duration(a.LeaseMS) * time.Millisecond, Running: int(number(4)), Stuck: int(number(5)),
-		Draining: text[6] != "", Refuses: text[7], Outages: decodeOutages(text[8]),
-		CalendarEnds: a.CalendarEnds, Shared: a.Shared, Labels: a.Labels, Exclusive: a.Exclusive,
+		Draining: text[6] != "", DrainingSince: momentOf(text[6]), DrainTimeout: time.Duration(a.DrainMS) * time.Millisecond, StopGrace: time.Duration(a.GraceMS) * time.Millisecond, Refuses: text[7], Outages: decodeOutages(text[8]),
+		CalendarEnds: a.CalendarEnds, Shared: a.Shared, Weights: a.Weights, Labels: a.Labels, Exclusive: a.Exclusive,
 	}, text[1], true
 }

@@ -11,6 +11,7 @@ trap 'rm -rf "$tmp"' EXIT
 # name@version, then the files of the package that are served
 packages=(
 	"htmx.org@2.0.11 dist/htmx.min.js LICENSE"
+	"uplot@1.6.32 dist/uPlot.iife.min.js dist/uPlot.min.css LICENSE"
 )
 
 rm -rf "$to"

@@ -4,18 +4,20 @@ import "time"
 
 // Registration describes a replica that joins a pool.
 type Registration struct {
-	Replica  string
-	Host     string
-	PID      int
-	Version  string
-	Lease    time.Duration
-	Up       time.Duration // time since the replica started; more than zero if it joins again
-	Queues   map[string]QueueConfig
-	Kinds    map[string]Policy // every kind that has a handler, disabled ones included
-	Exports  map[string]Export // of kinds that have a handler
-	Disabled []string          // kinds whose handlers are disabled: the replica releases their tasks
-	Limit    int               // of the pool; 0 keeps the current one, NoLimit removes it
-	Groups   Groups            // a zero limit keeps the current one
+	Replica string
+	Host    string
+	PID     int
+	Version string
+	Lease   time.Duration
+	// DrainTimeout and StopGrace bound how long a drain of the replica takes.
+	DrainTimeout, StopGrace time.Duration
+	Up                      time.Duration // time since the replica started; more than zero if it joins again
+	Queues                  map[string]QueueConfig
+	Kinds                   map[string]Policy // every kind that has a handler, disabled ones included
+	Exports                 map[string]Export // of kinds that have a handler
+	Disabled                []string          // kinds whose handlers are disabled: the replica releases their tasks
+	Limit                   int               // of the pool; 0 keeps the current one, NoLimit removes it
+	Groups                  Groups            // a zero limit keeps the current one
 	// Labels are those that the replica configures. Exclusive is set if it takes only tasks
 	// that have a label.
 	Labels    []string

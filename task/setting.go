@@ -29,3 +29,13 @@ const (
 	GroupScope  Scope = "group"
 	GroupsScope Scope = "groups" // the default of every group without a limit of its own
 )
+
+// Configured are the settings of a queue, a group, all groups or the pool in the config of
+// replicas. They are zero if no config has had them. The live settings differ if they were
+// changed since.
+type Configured struct {
+	Limit  int // NoLimit for a config that removes the limit
+	MaxLen int
+	Rate   Rate
+	Aging  time.Duration
+}

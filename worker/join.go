@@ -69,11 +69,15 @@ func (m *membership) join(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
 	warnings, err := r.store.Join(ctx, task.Registration{
-		Replica:   r.ID(),
-		Host:      host,
-		PID:       os.Getpid(),
-		Version:   r.cfg.Version,
-		Lease:     r.cfg.Lease,
+		Replica: r.ID(),
+		Host:    host,
+		PID:     os.Getpid(),
+		Version: r.cfg.Version,
+		Lease:   r.cfg.Lease,
+
+		DrainTimeout: r.cfg.DrainTimeout,
+		StopGrace:    r.cfg.StopGrace,
+
 		Up:        time.Since(r.started),
 		Queues:    r.cfg.Queues,
 		Kinds:     kinds,

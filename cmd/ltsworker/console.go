@@ -22,6 +22,7 @@ login.
   redact: [password, "*token*"]  # names whose values are not shown
   metrics: 127.0.0.1:9380        # serves /metrics for Prometheus, without a login
   trace_url: https://traces.example/trace/{trace_id}   # that the page of a task links
+  archive: tasks.db              # as for ltsworker archive --db
   proxy:
     from: [10.1.2.3]
     user_header: X-User

@@ -10,7 +10,9 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/ltsworker/ltsworker/archive"
 	"github.com/ltsworker/ltsworker/console/access"
+	"github.com/ltsworker/ltsworker/internal/redisurl"
 )
 
 // consoleFile is the config file of the console. Its keys are explained in docs/console.md.
@@ -25,11 +27,13 @@ type consoleFile struct {
 		Cert string `yaml:"cert"`
 		Key  string `yaml:"key"`
 	} `yaml:"tls"`
-	Metrics  string     `yaml:"metrics"`
-	TraceURL string     `yaml:"trace_url"`
-	Redact   []string   `yaml:"redact"`
-	OIDC     *oidcFile  `yaml:"oidc"`
-	Proxy    *proxyFile `yaml:"proxy"`
+	Metrics  string   `yaml:"metrics"`
+	TraceURL string   `yaml:"trace_url"`
+	Redact   []string `yaml:"redact"`
+	// Archive is a file of SQLite, a DSN of PostgreSQL without a password, or @FILE that holds one.
+	Archive string     `yaml:"archive"`
+	OIDC    *oidcFile  `yaml:"oidc"`
+	Proxy   *proxyFile `yaml:"proxy"`
 }
 
 type oidcFile struct {
@@ -88,6 +92,22 @@ func readConsoleSection(name string) (c consoleFile, err error) {
 		return c, usagef("%s: console: %v", name, err)
 	}
 	return file.Console, nil
+}
+
+// archive returns the file or the DSN of the archive, "" for none.
+func (c *consoleFile) archive() (string, error) {
+	raw, source := firstSet([2]string{c.Archive, "archive"}, [2]string{os.Getenv("LTS_ARCHIVE"), "LTS_ARCHIVE"})
+	if raw == "" {
+		return "", nil
+	}
+	where, err := redisurl.Read(raw)
+	if err != nil {
+		return "", usagef("%s %v", source, err)
+	}
+	if source == "archive" && where == raw && archive.HasPassword(where) {
+		return "", usagef("archive must not hold a password: put the DSN into the environment as LTS_ARCHIVE, or into a file and write @FILE")
+	}
+	return where, nil
 }
 
 // access returns how users are identified.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/ltsworker/ltsworker/console"
 	"github.com/ltsworker/ltsworker/console/access"
+	"github.com/ltsworker/ltsworker/console/sqlarchive"
 	"github.com/ltsworker/ltsworker/internal/health"
 	"github.com/ltsworker/ltsworker/internal/logging"
 	"github.com/ltsworker/ltsworker/internal/otlp"
@@ -135,6 +136,7 @@ type servedConsole struct {
 	pages    *console.Console
 	listener net.Listener
 	stores   []*redisstore.Store
+	archive  *sqlarchive.Archive // nil for none
 	log      *slog.Logger
 	stop     func() // of the metrics
 }
@@ -173,6 +175,14 @@ func openConsole(cmd *cobra.Command, c *consoleFile, rdb redis.UniversalClient, 
 			return s, usagef("%v", err)
 		}
 	}
+	where, err := c.archive()
+	if err != nil {
+		return s, err
+	}
+	if where != "" {
+		s.archive = sqlarchive.Open(where)
+		opts.Archive = s.archive
+	}
 	for _, name := range slices.Compact(c.Pools) {
 		s.stores = append(s.stores, redisstore.New(rdb, name))
 	}
@@ -199,6 +209,9 @@ func (s *servedConsole) close() {
 	}
 	if s.listener != nil {
 		s.listener.Close()
+	}
+	if s.archive != nil {
+		s.archive.Close()
 	}
 	for _, store := range s.stores {
 		store.Close()

@@ -39,7 +39,8 @@ type Gate struct {
 	sessions  *sessions
 	attempts  *attempts
 	hasher    *hasher
-	key       []byte // signs the cookies of logins by OIDC
+	notify    func(Event) // nil for none
+	key       []byte      // signs the cookies of logins by OIDC
 }
 
 // New returns a gate. The error joins a *task.FieldError for each mistake in the options.
@@ -95,6 +96,7 @@ func (g *Gate) user(r *http.Request, used bool) *User {
 	u, err := g.proxies.user(r)
 	if err != nil {
 		g.options.Log.Warn("the header of the proxy was refused", "err", err, "peer", r.RemoteAddr)
+		g.tell(r, EventLoginFailed, User{Method: MethodProxy}, err)
 		return nil
 	}
 	if u != nil {
@@ -163,6 +165,9 @@ func (g *Gate) end(r *http.Request) {
 // Logout ends the session of the request and removes its cookie. The session at the provider
 // of OIDC stays.
 func (g *Gate) Logout(w http.ResponseWriter, r *http.Request) {
+	if u := g.sessionUser(r, false); u != nil {
+		g.tell(r, EventLogout, *u, nil)
+	}
 	g.end(r)
 	g.cookies.remove(w, r, sessionCookie)
 }

@@ -20,9 +20,11 @@ import (
 func (g *Gate) Login(w http.ResponseWriter, r *http.Request, name, password string) error {
 	a, err := g.authenticate(r, name, password)
 	if err != nil {
+		g.failed(r, name, err)
 		return err
 	}
 	g.begin(w, r, a.user(), a.String())
+	g.tell(r, EventLogin, a.user(), nil)
 	return nil
 }
 
@@ -82,6 +84,7 @@ func (g *Gate) ChangePassword(w http.ResponseWriter, r *http.Request, old, passw
 	}
 	a, err := g.authenticate(r, u.Name, old)
 	if err != nil {
+		g.failed(r, u.Name, err)
 		return err
 	}
 	changed, err := g.writePassword(r.Context(), a, password)
@@ -89,6 +92,7 @@ func (g *Gate) ChangePassword(w http.ResponseWriter, r *http.Request, old, passw
 		return err
 	}
 	g.begin(w, r, changed.user(), changed.String())
+	g.tell(r, EventPassword, changed.user(), nil)
 	return nil
 }
 

@@ -88,26 +88,39 @@ func (g *Gate) FinishOIDC(w http.ResponseWriter, r *http.Request) error {
 	}
 	l := openLogin(g.key, g.cookies.get(r, loginCookie))
 	g.cookies.remove(w, r, loginCookie)
-	q := r.URL.Query()
-	if l == nil || subtle.ConstantTimeCompare([]byte(l.state), []byte(q.Get("state"))) == 0 {
-		return errors.New("this login is over or was begun in another browser: log in again")
-	}
-	// RFC 9207: the answer of one provider is not used for another.
-	if iss := q.Get("iss"); iss != "" && iss != g.oidc.Issuer {
-		return errors.New("the answer is of another provider")
-	}
-	if e := q.Get("error"); e != "" {
-		return fmt.Errorf("the provider refused the login: %s", terminal.Quoted(e+" "+q.Get("error_description")))
-	}
-	ctx, cancel := g.oidcContext(r)
-	defer cancel()
-	u, err := g.finishOIDC(ctx, l, q.Get("code"))
+	u, err := g.answerOIDC(r, l)
 	if err != nil {
+		who := User{Method: MethodOIDC}
+		if u != nil { // the provider knows the user, who has no role here
+			who.Name = u.Name
+		}
+		if r.Context().Err() == nil {
+			g.tell(r, EventLoginFailed, who, err)
+		}
 		return err
 	}
 	g.begin(w, r, *u, "")
+	g.tell(r, EventLogin, *u, nil)
 	http.Redirect(w, r, l.path, http.StatusSeeOther)
 	return nil
+}
+
+// answerOIDC returns the user that the answer of the provider names.
+func (g *Gate) answerOIDC(r *http.Request, l *login) (*User, error) {
+	q := r.URL.Query()
+	if l == nil || subtle.ConstantTimeCompare([]byte(l.state), []byte(q.Get("state"))) == 0 {
+		return nil, errors.New("this login is over or was begun in another browser: log in again")
+	}
+	// RFC 9207: the answer of one provider is not used for another.
+	if iss := q.Get("iss"); iss != "" && iss != g.oidc.Issuer {
+		return nil, errors.New("the answer is of another provider")
+	}
+	if e := q.Get("error"); e != "" {
+		return nil, fmt.Errorf("the provider refused the login: %s", terminal.Quoted(e+" "+q.Get("error_description")))
+	}
+	ctx, cancel := g.oidcContext(r)
+	defer cancel()
+	return g.finishOIDC(ctx, l, q.Get("code"))
 }
 
 func (g *Gate) finishOIDC(ctx context.Context, l *login, code string) (*User, error) {

@@ -3,6 +3,8 @@
   const body = document.body, main = document.getElementById("main"), text = (name) => body.dataset[name] || "";
   const store = (key, value) => { try { if (value === undefined) return localStorage.getItem(key); localStorage.setItem(key, value); } catch { return null; } };
 
+  document.documentElement.classList.add("scripted");
+
   // Theme and zone.
   const theme = store("lts-theme");
   if (theme) document.documentElement.dataset.theme = theme;
@@ -34,7 +36,7 @@
       t.title = (ago < 0 ? text("in") : text("ago")).replace("{0}", span(ago));
     }
   }
-  zone.addEventListener("click", () => { utc = !utc; store("lts-zone", utc ? "utc" : "local"); times(); });
+  zone.addEventListener("click", () => { utc = !utc; store("lts-zone", utc ? "utc" : "local"); times(); const box = document.getElementById("plots"); if (box) { delete box.dataset.drawn; charts(); } });
   times();
 
   // A question before an action that cannot be undone.
@@ -99,10 +101,104 @@
     setInterval(() => { stale = true; refresh(); }, 15000);
   }
   // The state of the page may have changed while the answer was under way.
-  document.body.addEventListener("htmx:beforeSwap", (event) => { if (held()) { event.detail.shouldSwap = false; stale = true; } });
+  document.body.addEventListener("htmx:beforeSwap", (event) => { if (event.detail.target === main && held()) { event.detail.shouldSwap = false; stale = true; } });
   main.addEventListener("click", (event) => { const details = event.target.closest?.("summary")?.parentElement; if (details) details.dataset.user = ""; });
-  document.body.addEventListener("htmx:afterSwap", () => { times(); place(); show(); });
+  document.body.addEventListener("htmx:afterSwap", () => { times(); place(); show(); logs(); charts(); });
   document.body.addEventListener("htmx:responseError", (event) => { if (event.detail.xhr.status === 401) location.reload(); });
+
+  // Logs: what the reader has chosen stays when the page reads itself again.
+  const logState = { follow: true, wrap: true, find: "" };
+  function marked(box) {
+    const pre = box.querySelector("pre"), all = pre.textContent, find = logState.find.toLowerCase(), lower = all.toLowerCase(), parts = [];
+    let at = 0, n = 0;
+    for (let i = find ? lower.indexOf(find) : -1; i >= 0; i = lower.indexOf(find, i + find.length)) {
+      const mark = document.createElement("mark");
+      mark.textContent = all.slice(i, i + find.length);
+      parts.push(all.slice(at, i), mark);
+      at = i + find.length;
+      n++;
+    }
+    pre.replaceChildren(...parts, all.slice(at));
+    box.querySelector(".found").textContent = find ? String(n) : "";
+  }
+  function logEnd(box) {
+    const pre = box.querySelector("pre");
+    if ("follow" in box.dataset && logState.follow) pre.scrollTop = pre.scrollHeight;
+  }
+  function logs() {
+    for (const box of document.querySelectorAll(".logbox")) {
+      box.querySelector("pre").classList.toggle("long", !logState.wrap);
+      box.querySelector(".wrap").checked = logState.wrap;
+      box.querySelector(".logfind").value = logState.find;
+      if (box.querySelector(".follow")) box.querySelector(".follow").checked = logState.follow;
+      marked(box);
+      logEnd(box);
+    }
+  }
+  document.addEventListener("input", (event) => {
+    const box = event.target.closest?.(".logbox");
+    if (!box) return;
+    if (event.target.matches(".wrap")) logState.wrap = event.target.checked;
+    if (event.target.matches(".follow")) logState.follow = event.target.checked;
+    if (event.target.matches(".logfind")) logState.find = event.target.value;
+    logs();
+    if (event.target.matches(".logfind")) box.querySelector("mark")?.scrollIntoView({ block: "nearest" });
+  });
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.(".copy");
+    if (!button) return;
+    const box = button.closest(".logbox"), said = () => { box.querySelector(".found").textContent = button.dataset.done; };
+    if (navigator.clipboard) { navigator.clipboard.writeText(box.querySelector("pre").textContent).then(said, () => {}); return; }
+    getSelection().selectAllChildren(box.querySelector("pre")); // without TLS
+    if (document.execCommand("copy")) said();
+  });
+  let following = false;
+  setInterval(async () => {
+    const box = document.querySelector(".logbox[data-follow]");
+    if (!box || following || document.hidden || !logState.follow) return;
+    following = true;
+    try {
+      const answer = await fetch(box.dataset.url, { headers: { "HX-Request": "true" } });
+      const log = answer.ok ? await answer.text() : "", pre = box.querySelector("pre");
+      if (answer.ok && answer.headers.get("Lts-Running") === "false") delete box.dataset.follow;
+      if (log && log !== pre.textContent && getSelection().isCollapsed) {
+        pre.textContent = log;
+        marked(box);
+        logEnd(box);
+      }
+    } catch { /* the next one may succeed */ }
+    following = false;
+  }, 1500);
+  logs();
+
+  // Charts: the element stays when the page reads itself again, and reads its own points.
+  let plots = [];
+  const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const colors = { in: "--run", out: "--good", failed: "--bad", waiting: "--warn", running: "--run", oldest: "--warn" };
+  async function charts() {
+    const box = document.getElementById("plots");
+    if (!box || !window.uPlot || box.dataset.drawn || document.hidden) return;
+    box.dataset.drawn = "1";
+    const answer = await fetch(box.dataset.url, { headers: { "HX-Request": "true" } }).catch(() => null);
+    if (!answer?.ok) { delete box.dataset.drawn; return; }
+    const data = await answer.json();
+    for (const plot of plots) plot.destroy();
+    plots = [...box.querySelectorAll(".plot")].map((at) => {
+      const series = at.dataset.series.split(" "), names = at.dataset.names.split("|"), axis = { stroke: () => color("--dim"), grid: { stroke: () => color("--line"), width: 1 }, ticks: { stroke: () => color("--line") } };
+      return new uPlot({
+        title: at.dataset.title, width: at.clientWidth, height: 200, legend: { live: false }, cursor: { drag: { x: false, y: false } },
+        scales: { y: { range: (u, low, high) => [0, Math.max(high || 0, 1) * 1.1] } },
+        axes: [{ ...axis, space: 64, values: (u, splits) => splits.map((ts) => shown(new Date(ts * 1000)).slice(11, data.t.length < 20 ? 19 : 16)) }, { ...axis, size: 55 }],
+        series: [{}, ...series.map((name, i) => ({ label: names[i], stroke: () => color(colors[name]), width: 2, points: { show: data.t.length < 3 } }))],
+      }, [data.t, ...series.map((name) => data[name])], at);
+    });
+  }
+  const redraw = () => { for (const plot of plots) plot.redraw(); };
+  new ResizeObserver(() => { for (const plot of plots) plot.setSize({ width: plot.root.parentElement.clientWidth, height: 200 }); }).observe(main);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  document.getElementById("theme").addEventListener("click", redraw);
+  setInterval(() => { const box = document.getElementById("plots"); if (box) { delete box.dataset.drawn; charts(); } }, 15000);
+  addEventListener("load", charts);
 
   // Keys: / finds, g and a letter goes to a page, j and k move, x chooses, Enter opens.
   let cursor = -1, go = false;

@@ -21,6 +21,7 @@ type Replica struct {
 	Running   int            `json:"running"`
 	Stuck     int            `json:"stuck"`
 	Draining  bool           `json:"draining"`
+	Since     string         `json:"draining_since,omitempty"`
 	Refuses   string         `json:"refuses,omitempty"`
 	Outages   []Outage       `json:"outages,omitempty"` // of servers that its tasks need
 	Kinds     []string       `json:"kinds"`
@@ -34,7 +35,7 @@ func OfReplica(r pool.ReplicaInfo) Replica {
 	record := Replica{
 		ID: r.ID, Host: r.Host, PID: r.PID, Version: r.Version, StartedAt: Instant(r.StartedAt), SeenAt: Instant(r.SeenAt),
 		SilentMS: r.Silent.Milliseconds(), LeaseMS: r.Lease.Milliseconds(), Queues: r.Queues, Slots: terminal.Slots(r),
-		Running: r.Running, Stuck: r.Stuck, Draining: r.Draining, Refuses: r.Refuses, Kinds: r.Kinds, Disabled: r.Disabled,
+		Running: r.Running, Stuck: r.Stuck, Draining: r.Draining, Since: Instant(r.DrainingSince), Refuses: r.Refuses, Kinds: r.Kinds, Disabled: r.Disabled,
 		Labels: r.AllLabels(), Exclusive: r.Exclusive,
 	}
 	for _, o := range r.Outages {

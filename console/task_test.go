@@ -1,0 +1,127 @@
+package console
+
+import (
+	"html"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// The page of a parent lists its shards with their counts, and the parent is in the list of running tasks.
+func TestParentsListTheirShards(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t, nil)
+	b.enqueue(task.Spec{ID: "p", Shards: 3})
+	for late := time.Now().Add(patient); b.get("p").Counts.Unmade > 0 && time.Now().Before(late); {
+		if _, err := b.store.Spread(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.act("tasks/stop", map[string][]string{"id": {"p/1"}})
+	page := html.UnescapeString(b.page("task?id=p"))
+	for _, want := range []string{"1 stopped</a>", "2 not ended", "task?id=p%2F0", "task?id=p%2F1", "task?id=p%2F2"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page of the parent lacks %s", want)
+		}
+	}
+	page = b.page("tasks?state=running")
+	if !strings.Contains(page, `value="p"`) || !strings.Contains(page, "2 of 3 shards not ended") || strings.Contains(page, "further running") {
+		t.Error("the parent is not in the list of running tasks")
+	}
+	if page = b.page("tasks?state=running&q=kind:other"); strings.Contains(page, `value="p"`) {
+		t.Error("the parent is listed for another kind")
+	}
+}
+
+// The log of a running attempt is read while it grows, and that of an ended one stays.
+func TestLogsAreText(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t, nil)
+	b.enqueue(task.Spec{ID: "a", Retain: new(time.Hour)})
+	b.serve(task.Registration{Replica: "r", Queues: map[string]task.QueueConfig{task.DefaultQueue: {Workers: 9}}}, 1)
+	fence := b.get("a").Fence
+	log := "one\n<b>two</b>\u202e\n"
+	if _, err := b.store.Renew(t.Context(), task.Renewal{Replica: "r", Lease: time.Hour, Updates: []task.AttemptUpdate{{ID: "a", Fence: fence, Log: log, LogSize: int64(len(log))}}}); err != nil {
+		t.Fatal(err)
+	}
+	read := func(path, running string) string {
+		t.Helper()
+		resp, err := http.Get(b.url + b.path(path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if got := resp.Header.Get("Lts-Running"); got != running || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/plain") {
+			t.Errorf("%s: %q %s", path, got, resp.Header.Get("Content-Type"))
+		}
+		_, text := b.do(http.MethodGet, b.path(path), nil)
+		return text
+	}
+	want := "one\n<b>two</b>\uFFFD\n"
+	if diff := cmp.Diff(want, read("log?id=a", "true")); diff != "" {
+		t.Error(diff)
+	}
+	if page := b.page("task?id=a"); !strings.Contains(page, "data-follow") || strings.Contains(page, "<b>two") {
+		t.Error("the page does not follow the log")
+	}
+	if status, _ := b.do(http.MethodGet, b.path("log?id=absent"), nil); status != http.StatusNotFound {
+		t.Errorf("%d", status)
+	}
+}
+
+// A new task takes the fields of an ended one, also if that has succeeded, and its secrets.
+func TestTasksRunAgainAsNewTasks(t *testing.T) {
+	t.Parallel()
+	hide, err := RedactKeys("password", "auth")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBrowser(t, func(o *Options) { o.Redact = hide })
+	spec := task.Spec{ID: "a", Kind: "k", Queue: "q", Group: "g", Priority: 4, Labels: []string{"gpu"}, MaxAttempts: 7, Timeout: time.Minute, Deadline: time.Hour,
+		Payload: []byte(`{"password":"x1x","n":1}`), Headers: map[string]string{"auth": "x1x", "t": "u"}, Retain: new(time.Hour)}
+	b.enqueue(spec)
+	b.act("tasks/stop", map[string][]string{"id": {"a"}})
+	page := b.page("enqueue?from=a")
+	if strings.Contains(page, "x1x") || !strings.Contains(b.page("task?id=a"), "enqueue?from=a") {
+		t.Error("the form shows a secret, or the task does not lead to it")
+	}
+	form := sendable(t, page)
+	form.Set("id", "b")
+	form.Set("priority", "9")
+	b.act("enqueue", form)
+	got, want := b.get("b").Spec, b.get("a").Spec
+	want.ID, want.Priority = "b", 9
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	form.Set("id", "c")
+	form.Set("max_attempts", "many")
+	form.Set("headers", "no pair")
+	status, page := b.do(http.MethodPost, b.path("enqueue"), form)
+	if status != http.StatusBadRequest || !strings.Contains(page, `id="f-max_attempts-error"`) || !strings.Contains(page, `id="f-headers-error"`) || strings.Contains(page, "x1x") {
+		t.Errorf("%d\n%s", status, page)
+	}
+}
+
+// Of a task that Redis has removed the page shows its last event, and offers no action.
+func TestRemovedTasksShowTheirLastEvent(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t, nil)
+	b.enqueue(task.Spec{ID: "a", Payload: []byte("1")})
+	b.act("tasks/stop", map[string][]string{"id": {"a"}})
+	b.act("tasks/delete", map[string][]string{"id": {"a"}})
+	page := b.page("task?id=a")
+	if !strings.Contains(page, "Redis has removed this task") || strings.Contains(page, "tasks/retry") || strings.Contains(page, "enqueue?from") {
+		t.Error("the page offers actions on a task that is gone")
+	}
+	for _, path := range []string{"enqueue?from=a", "log?id=a"} {
+		if status, _ := b.do(http.MethodGet, b.path(path), nil); status != http.StatusNotFound {
+			t.Errorf("%s: %d", path, status)
+		}
+	}
+}
