@@ -120,7 +120,7 @@ func TestStormIsFewMessagesWithCounts(t *testing.T) {
 		start(t, f, Options{Rules: []Rule{rule, {Name: "alive", When: Watchdog, To: []string{"calm"}}}, Interval: time.Second,
 			Receivers: map[string]Receiver{"ding": {Channel: c}, "calm": {Channel: calm}}})
 		pass(5 * time.Second)
-		const minutes, perMinute = 5, 1000
+		const minutes, perMinute = 3, 1000
 		for i := range minutes * perMinute {
 			f.event(task.Event{ID: fmt.Sprint("t", i), Kind: "k", Queue: fmt.Sprintf("q%d", i%perMinute), State: task.Failed, Error: "boom"})
 			pass(time.Minute / perMinute)
