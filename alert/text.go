@@ -3,6 +3,7 @@ package alert
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -169,7 +170,7 @@ func FormatValue(c Condition, v float64) string {
 	case seconds:
 		return Duration(time.Duration(v * float64(time.Second)))
 	}
-	return strconv.FormatFloat(v, 'f', -1, 64)
+	return strconv.FormatFloat(math.Floor(v), 'f', -1, 64)
 }
 
 // Duration shows a duration with at most two units, such as 3 min 5 s.

@@ -51,12 +51,10 @@ var errNotHeld = errors.New("another process runs the alert rules")
 // ifOwner makes the writes of do in one step, if owner has the lease of the alert rules. prepare
 // is called before, and do must only use what it has read.
 func (s *Store) ifOwner(ctx context.Context, owner string, prepare func(tx *redis.Tx) error, do func(p redis.Pipeliner)) (held bool, err error) {
-	// The owner extends the lease meanwhile, which makes the transaction fail.
-	for range 10 {
+	// The transaction fails if the owner extends its lease meanwhile.
+	for n := 0; n == 0 || n < 100 && errors.Is(err, redis.TxFailedErr) && ctx.Err() == nil; n++ {
+		time.Sleep(time.Duration(n) * time.Millisecond) // the other call ends
 		held, err = s.tryIfOwner(ctx, owner, prepare, do)
-		if !errors.Is(err, redis.TxFailedErr) {
-			break
-		}
 	}
 	if errors.Is(err, errNotHeld) {
 		return false, nil

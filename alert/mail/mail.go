@@ -105,7 +105,12 @@ func New(c Config) (*Mail, error) {
 	}
 	m.options = append(m.options, gomail.WithPort(port))
 	if c.User != "" {
-		m.options = append(m.options, gomail.WithUsername(c.User), gomail.WithPassword(c.Password), gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover))
+		m.options = append(m.options, gomail.WithUsername(c.User), gomail.WithPassword(c.Password))
+		if c.Encryption == TLS { // the library does not know that the connection of a dialer is encrypted
+			m.options = append(m.options, gomail.WithOpportunisticSMTPAuth(gomail.SMTPAuthSCRAMSHA256, gomail.SMTPAuthSCRAMSHA1, gomail.SMTPAuthPlain, gomail.SMTPAuthLogin))
+		} else {
+			m.options = append(m.options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover))
+		}
 	}
 	return m, nil
 }
