@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"strings"
 	"time"
@@ -108,3 +109,10 @@ func decodeMore(counts map[string]int64) (all []More) {
 	}
 	return all
 }
+
+// TestMessage returns a message that tells a receiver that it is a test.
+func TestMessage(pool string, r Receiver, console, by string) *Message {
+	return &Message{ID: newMessageID(), Pool: pool, At: time.Now(), Notices: []Notice{{State: StateTest, By: by}}, Lang: r.lang(), Console: console}
+}
+
+func newMessageID() string { return "alert_" + strings.ToLower(rand.Text()[:20]) }

@@ -3,6 +3,7 @@ package alert
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,8 +15,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"crypto/rand"
 )
 
 // lease is how long a process keeps the rules without a sign of life. A third of it is the time

@@ -2,10 +2,8 @@ package alert
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/ltsworker/ltsworker/task"
@@ -122,7 +120,7 @@ func (s *sender) step(ctx context.Context) (wait time.Duration, idle bool) {
 		return wait, false
 	}
 	if !known {
-		message = sending{ID: "alert_" + strings.ToLower(rand.Text()[:20]), At: now, Notices: q.Notices, More: q.Overflow}
+		message = sending{ID: newMessageID(), At: now, Notices: q.Notices, More: q.Overflow}
 	}
 	if err := s.compose(ctx, &message, !known, now); err != nil {
 		return failed(err)

@@ -51,7 +51,7 @@ func (w *wording) unsilenced(n *Notice) string {
 var words = map[Lang]*wording{
 	English: {
 		title: "ltsworker pool %s: %s", comma: ", ", colon: ": ",
-		states:     map[NoticeState]string{StateFiring: "%d firing", StateEnded: "%d recovered", StateUnsilenced: "%d silences ended", StateTest: "%d tests"},
+		states:     map[NoticeState]string{StateFiring: "%d firing", StateEnded: "%d recovered", StateUnsilenced: "silences ended: %d", StateTest: "test messages: %d"},
 		severities: map[Severity]string{Info: "info", Warning: "warning", Critical: "critical"},
 		since:      "since %s", lasted: "recovered after %s", again: "still firing", detail: "last: %s",
 		andMore: "and %d more: %s", test: "this is a test; nothing is wrong", testBy: "this is a test by %s; nothing is wrong",

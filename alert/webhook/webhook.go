@@ -213,16 +213,46 @@ func (*Webhook) Pace() alert.Pace { return alert.Pace{Burst: 10, Every: time.Sec
 
 // body is the JSON of a webhook.
 type body struct {
-	*alert.Message
-	Title   string `json:"title"`
-	Firing  int    `json:"firing"`
-	Ended   int    `json:"ended"`
-	Console string `json:"console,omitempty"`
+	ID      string       `json:"id"`
+	Pool    string       `json:"pool"`
+	At      time.Time    `json:"at"`
+	Title   string       `json:"title"`
+	Firing  int          `json:"firing"`
+	Ended   int          `json:"ended"`
+	Notices []notice     `json:"notices"`
+	More    []alert.More `json:"more,omitempty"`
+	Console string       `json:"console,omitempty"`
+}
+
+// notice is a notice in the JSON of a webhook.
+type notice struct {
+	State     alert.NoticeState `json:"state"`
+	Rule      string            `json:"rule,omitempty"`
+	Severity  alert.Severity    `json:"severity,omitempty"`
+	Labels    map[string]string `json:"labels,omitempty"`
+	Condition alert.Condition   `json:"condition,omitempty"`
+	Value     float64           `json:"value"`
+	Threshold float64           `json:"threshold"`
+	WindowMS  int64             `json:"window_ms,omitempty"`
+	Since     time.Time         `json:"since,omitzero"`
+	Ended     time.Time         `json:"ended,omitzero"`
+	Again     bool              `json:"again,omitempty"`
+	Detail    string            `json:"detail,omitempty"`
+	Silence   *alert.Silence    `json:"silence,omitempty"`
+	Firing    int               `json:"firing,omitempty"`
+	Recovered int               `json:"recovered,omitempty"`
+	Text      string            `json:"text"`
 }
 
 // Send sends a message.
 func (w *Webhook) Send(ctx context.Context, m *alert.Message) (string, error) {
-	text, err := json.Marshal(body{m, m.Title(m.Lang), m.Count(alert.StateFiring), m.Count(alert.StateEnded), m.Console})
+	b := body{ID: m.ID, Pool: m.Pool, At: m.At, Title: m.Title(m.Lang), Firing: m.Count(alert.StateFiring), Ended: m.Count(alert.StateEnded), Notices: []notice{}, More: m.More, Console: m.Console}
+	for i := range m.Notices {
+		n := &m.Notices[i]
+		b.Notices = append(b.Notices, notice{n.State, n.Rule, n.Severity, n.Labels, n.When, n.Value, n.Threshold, n.Window.Milliseconds(), n.Since, n.Ended, n.Again, n.Detail,
+			n.Silence, n.Firing, n.Recovered, n.Text(m.Lang)})
+	}
+	text, err := json.Marshal(b)
 	if err != nil {
 		return "", err
 	}
