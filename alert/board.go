@@ -17,12 +17,13 @@ type State struct {
 	Firing    []Alert   // the one that has fired for longest first
 	Pending   []Alert
 	Silences  []Silence       // that are active
-	Receivers []ReceiverState // by name
+	Receivers []ReceiverState // of the last process that ran the rules, by name
 }
 
 // ReceiverState is what is known of a receiver.
 type ReceiverState struct {
 	Name   string
+	Kind   string // of the channel, such as dingtalk
 	Sent   int64
 	Failed int64
 	Last   time.Time // when a message was sent; zero for never
@@ -45,8 +46,7 @@ func ReadState(ctx context.Context, b Board) (State, error) {
 	s.At, _ = time.Parse(time.RFC3339, records.Fields["at"])
 	_ = json.Unmarshal([]byte(records.Fields["rules"]), &s.Rules) // none if damaged
 	for field, text := range records.Fields {
-		switch kind, name, _ := strings.Cut(field, ":"); kind {
-		case "a":
+		if strings.HasPrefix(field, "a:") {
 			var a Alert
 			if json.Unmarshal([]byte(text), &a) != nil {
 				continue
@@ -56,12 +56,14 @@ func ReadState(ctx context.Context, b Board) (State, error) {
 			} else {
 				s.Pending = append(s.Pending, a)
 			}
-		case "r":
-			var h health
-			if json.Unmarshal([]byte(text), &h) == nil {
-				s.Receivers = append(s.Receivers, ReceiverState{name, h.Sent, h.Failed, h.Last, h.Since, h.Error, h.Until})
-			}
 		}
+	}
+	var kinds map[string]string
+	_ = json.Unmarshal([]byte(records.Fields["receivers"]), &kinds) // none if damaged
+	for name, kind := range kinds {
+		var h health
+		_ = json.Unmarshal([]byte(records.Fields["r:"+name]), &h) // one that has got nothing has none
+		s.Receivers = append(s.Receivers, ReceiverState{name, kind, h.Sent, h.Failed, h.Last, h.Since, h.Error, h.Until})
 	}
 	for _, silence := range readSilences(records.Silences) {
 		if silence.Active(records.Now) {

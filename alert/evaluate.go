@@ -112,6 +112,11 @@ func (r *Runner) common(s *state, found *round, cursor string, records task.Aler
 		set("replicas", encode(map[string]any{"Replicas": s.memory.known, "Lost": s.memory.lost}))
 	}
 	set("rules", encode(r.opts.Rules))
+	kinds := map[string]string{}
+	for name, receiver := range r.opts.Receivers {
+		kinds[name] = receiver.Channel.Kind()
+	}
+	set("receivers", encode(kinds))
 	w.Set["at"] = found.at.UTC().Format(time.RFC3339)
 	for id, n := range s.recovered {
 		set("s:"+id, encode(n))

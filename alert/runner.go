@@ -157,7 +157,6 @@ type state struct {
 	windows   *windows
 	memory    *memory
 	cursor    string
-	published string // the rules, as they are in the store
 }
 
 // load reads the state from the store.
@@ -193,7 +192,6 @@ func (r *Runner) load(ctx context.Context) (*state, error) {
 		}
 		s.memory.lost = known.Lost
 	}
-	s.published = records.Fields["rules"]
 	return s, nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/ltsworker/ltsworker/alert"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -35,6 +36,7 @@ var funcs = template.FuncMap{
 	"list":     func(v ...any) []any { return v },
 	"string":   func(v any) string { return fmt.Sprint(v) },
 	"brief":    brief,
+	"alerts":   func(v view, all []alert.Alert) alertRows { return alertRows{v, all} },
 	"listing":  func(v view, tasks []*task.Task, choose bool) listing { return listing{v, tasks, choose} },
 }
 

@@ -67,7 +67,9 @@ func (am *Alertmanager) Send(ctx context.Context, m *alert.Message) (string, err
 		if n.Severity != "" {
 			p.Labels["severity"] = string(n.Severity)
 		}
-		p.Annotations["summary"] = n.Text(m.Lang)
+		plain := *n
+		plain.Again = false // the same text each time
+		p.Annotations["summary"] = plain.Text(m.Lang)
 		if n.Detail != "" {
 			p.Annotations["detail"] = n.Detail
 		}
