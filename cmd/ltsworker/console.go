@@ -19,6 +19,7 @@ one with the user admin and prints a password for one login.
   users: console.users           # see ltsworker console user
   tls: {cert: cert.pem, key: key.pem}
   redact: [password, "*token*"]  # names whose values are not shown
+  alerts: alerts.yaml            # run the alert rules of this file; docs/alerts.md
   proxy:
     from: [10.1.2.3]
     user_header: X-User

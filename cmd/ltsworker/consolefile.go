@@ -26,6 +26,7 @@ type consoleFile struct {
 		Key  string `yaml:"key"`
 	} `yaml:"tls"`
 	Redact []string   `yaml:"redact"`
+	Alerts string     `yaml:"alerts"`
 	OIDC   *oidcFile  `yaml:"oidc"`
 	Proxy  *proxyFile `yaml:"proxy"`
 }

@@ -10,12 +10,15 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/alert"
 	"github.com/ltsworker/ltsworker/console"
 	"github.com/ltsworker/ltsworker/console/access"
+	"github.com/ltsworker/ltsworker/internal/config"
 	"github.com/ltsworker/ltsworker/internal/logging"
 	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/task"
@@ -131,7 +134,50 @@ func (f *consoleFlags) serve(cmd *cobra.Command, g *globals, users string) error
 		return usagef("%v", err)
 	}
 	defer pages.Close()
-	return listen(cmd.Context(), &c, pages, log)
+	runners, err := consoleAlerts(c.Alerts, opts.Stores, log)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(cmd.Context())
+	var running sync.WaitGroup
+	defer func() { stop(); running.Wait() }()
+	for _, r := range runners {
+		running.Go(func() {
+			if err := r.Run(ctx); err != nil {
+				log.Error("the alert rules do not run", "err", err)
+			}
+		})
+	}
+	return listen(ctx, &c, pages, log)
+}
+
+// consoleAlerts returns what runs the alert rules of a file, for the pool that it names or else for
+// all pools of the console. It returns none if there is no file.
+func consoleAlerts(file string, stores []*redisstore.Store, log *slog.Logger) (runners []*alert.Runner, err error) {
+	if file == "" {
+		return nil, nil
+	}
+	c, err := config.ReadAlerts(file)
+	if err != nil {
+		return nil, &inputError{err}
+	}
+	o := c.OpenAlerts(log)
+	if c.PoolName != "" && !slices.ContainsFunc(stores, func(s *redisstore.Store) bool { return s.Pool() == c.PoolName }) {
+		c.Refuse("pool", "is no pool of the console: remove the key, and the rules are for all its pools")
+	}
+	if err := c.Err(); err != nil {
+		return nil, &inputError{err}
+	}
+	for _, s := range stores {
+		if c.PoolName == "" || c.PoolName == s.Pool() {
+			r, err := alert.New(s, *o)
+			if err != nil {
+				return nil, err
+			}
+			runners = append(runners, r)
+		}
+	}
+	return runners, nil
 }
 
 // firstUser makes the password file with a first user if there is none, and prints the
