@@ -18,7 +18,7 @@ func TestEachConditionFiresForWhatItNames(t *testing.T) {
 		return func(f *fakeStore) {
 			for i := range n {
 				e.ID, e.Queue = fmt.Sprint("t", i), "q"
-				f.event(e)
+				f.add(e)
 			}
 		}
 	}
@@ -33,21 +33,16 @@ func TestEachConditionFiresForWhatItNames(t *testing.T) {
 		{FailedShare, Rule{By: []string{"queue", "kind"}}, events(10, task.Event{Kind: "k", State: task.Failed}), label("kind", "k", "queue", "q")},
 		{Lost, Rule{}, events(1, task.Event{Kind: "k", State: task.Waiting, Code: task.CodeLost}), nil},
 		{Slow, Rule{}, events(1, task.Event{Kind: "k", State: task.Running, Code: task.CodeSlow}), label("kind", "k")},
-		{OldestWait, Rule{}, func(f *fakeStore) { f.waits("q", 1); f.oldest["q"] = time.Now().Add(-time.Hour) }, label("queue", "q")},
-		{Waiting, Rule{}, func(f *fakeStore) { f.waits("q", 10_001) }, label("queue", "q")},
+		{OldestWait, Rule{}, func(f *fakeStore) { f.set("q", 1); f.oldest["q"] = time.Now().Add(-time.Hour) }, label("queue", "q")},
+		{Waiting, Rule{}, func(f *fakeStore) { f.set("q", 10_001) }, label("queue", "q")},
 		{RunTime, Rule{}, func(f *fakeStore) {
 			f.running = []*task.Task{{Spec: task.Spec{ID: "a", Kind: "k", Queue: "q"}, StartedAt: time.Now().Add(-2 * time.Hour)}}
 		}, label("queue", "q", "kind", "k")},
-		{Unserved, Rule{}, func(f *fakeStore) { f.waits("q", 1) }, label("queue", "q")},
-		{QueuePaused, Rule{}, func(f *fakeStore) { f.waits("q", 1); f.stats.Queues[0].Paused = true }, label("queue", "q")},
+		{Unserved, Rule{}, func(f *fakeStore) { f.set("q", 1) }, label("queue", "q")},
+		{QueuePaused, Rule{}, func(f *fakeStore) { f.set("q", 1); f.stats.Queues[0].Paused = true }, label("queue", "q")},
 		{PoolPaused, Rule{}, func(f *fakeStore) { f.stats.Paused, f.stats.Waiting = true, 3 }, nil},
 		{GroupFull, Rule{}, func(f *fakeStore) { f.groups = []task.GroupInfo{{Name: "acme", Limit: 1, Running: 1, Held: 2}} }, label("group", "acme")},
 		{Replicas, Rule{}, func(f *fakeStore) { f.replicas = f.replicas[:1] }, nil},
-		{ReplicaGone, Rule{}, func(f *fakeStore) {
-			f.replicas[1].Silent = 20 * time.Second
-			pass(20 * time.Second)
-			f.replicas = f.replicas[:1]
-		}, label("replica", "r2", "host", "h2")},
 		{ReplicaStuck, Rule{}, func(f *fakeStore) { f.replicas[1].Stuck = 1 }, label("replica", "r2", "host", "h2")},
 		{ReplicaRefuses, Rule{}, func(f *fakeStore) { f.replicas[1].Refuses = "load" }, label("replica", "r2", "host", "h2")},
 		{Outage, Rule{}, func(f *fakeStore) { f.replicas[1].Outages = []task.Outage{{Of: "db", Error: "refused"}} }, label("server", "db")},
@@ -80,7 +75,7 @@ func TestEachConditionFiresForWhatItNames(t *testing.T) {
 			if got := ch.messages(); len(got) > 0 {
 				t.Fatalf("%s fires for a pool that is well: %+v", c.when, got)
 			}
-			c.broken(f)
+			f.change(func() { c.broken(f) })
 			pass(6 * time.Minute)
 			got := ch.messages()
 			if len(got) == 0 || got[0].Notices[0].State != StateFiring || fmt.Sprint(got[0].Notices[0].Labels) != fmt.Sprint(c.labels) && len(c.labels)+len(got[0].Notices[0].Labels) > 0 {
@@ -93,6 +88,34 @@ func TestEachConditionFiresForWhatItNames(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestReplicaThatDiesHasGoneUntilAnotherOneRunsOnItsHost(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		f, c := newFakeStore(), &fakeChannel{}
+		start(t, f, Options{Rules: []Rule{{Name: "gone", When: ReplicaGone}}, Receivers: map[string]Receiver{"ops": {Channel: c}}})
+		seen := time.Now()
+		for range 3 { // its lease ends after the second look
+			f.change(func() {
+				f.replicas = []task.ReplicaInfo{{ID: "r", Host: "h", Lease: 30 * time.Second, SeenAt: seen, Silent: time.Since(seen)}}
+				if time.Since(seen) >= 30*time.Second {
+					f.replicas = nil
+				}
+			})
+			pass(15 * time.Second)
+		}
+		pass(15 * time.Second)
+		if n := one(t, c); n.State != StateFiring || n.Labels["replica"] != "r" || n.Labels["host"] != "h" {
+			t.Errorf("%+v", n)
+		}
+		f.change(func() {
+			f.replicas = []task.ReplicaInfo{{ID: "r2", Host: "h", Lease: 30 * time.Second, SeenAt: time.Now().Add(time.Hour)}}
+		})
+		pass(2 * time.Minute)
+		if n := one(t, c); n.State != StateEnded || n.Labels["replica"] != "r" {
+			t.Errorf("%+v", n)
+		}
+	})
 }
 
 // A replica that leaves the pool has not gone.

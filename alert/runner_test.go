@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,8 +20,11 @@ func depth() Rule {
 
 // waits sets the waiting tasks of a queue.
 func (f *fakeStore) waits(queue string, n int) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.change(func() { f.set(queue, n) })
+}
+
+// set is waits for a caller that has the lock.
+func (f *fakeStore) set(queue string, n int) {
 	for i := range f.stats.Queues {
 		if f.stats.Queues[i].Name == queue {
 			f.stats.Queues[i].Waiting = n
@@ -68,7 +72,8 @@ func TestAlertFiresAfterForAndRecoversAfterKeep(t *testing.T) {
 		if n := one(t, c); n.State != StateEnded || n.Labels["queue"] != "a" || n.Ended.IsZero() {
 			t.Errorf("ended %+v", n)
 		}
-		for field := range f.fields {
+		r, _ := f.ReadAlerts(t.Context())
+		for field := range r.Fields {
 			if strings.HasPrefix(field, "a:") {
 				t.Errorf("%s is left", field)
 			}
@@ -120,22 +125,23 @@ func TestStormIsFewMessagesWithCounts(t *testing.T) {
 		start(t, f, Options{Rules: []Rule{rule, {Name: "alive", When: Watchdog, To: []string{"calm"}}}, Interval: time.Second,
 			Receivers: map[string]Receiver{"ding": {Channel: c}, "calm": {Channel: calm}}})
 		pass(5 * time.Second)
-		const minutes, perMinute = 3, 1000
+		const minutes, perMinute = 2, 1000
 		for i := range minutes * perMinute {
 			f.event(task.Event{ID: fmt.Sprint("t", i), Kind: "k", Queue: fmt.Sprintf("q%d", i%perMinute), State: task.Failed, Error: "boom"})
 			pass(time.Minute / perMinute)
 		}
 		pass(2 * time.Minute)
-		total, at := 0, c.at
-		for _, m := range c.messages() {
+		total := 0
+		messages := c.messages()
+		for _, m := range messages {
 			total += m.Count(StateFiring)
 			if size := len(strings.Join(m.Lines(English, 4096, func(l Line) string { return l.Text }), "\n")); size > 4096 {
 				t.Errorf("%d bytes", size)
 			}
 		}
 		// Each alert is due once a minute, and none is lost.
-		if total < perMinute*minutes || len(at) > 20*(minutes+2) || len(at) < minutes*10 {
-			t.Errorf("%d alerts in %d messages", total, len(at))
+		if total < perMinute*minutes || len(messages) > 20*(minutes+2) || len(messages) < minutes*10 {
+			t.Errorf("%d alerts in %d messages", total, len(messages))
 		}
 		if n := len(calm.messages()); n < 1 {
 			t.Errorf("the other receiver got %d messages", n)
@@ -148,9 +154,10 @@ func TestStormIsFewMessagesWithCounts(t *testing.T) {
 func TestReceiverThatHangsDelaysNoOther(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		f, hangs, down, works := newFakeStore(), &fakeChannel{}, &fakeChannel{}, &fakeChannel{}
-		broken := true
+		var broken atomic.Bool
+		broken.Store(true)
 		hangs.send = func(ctx context.Context, _ *Message) error {
-			if broken {
+			if broken.Load() {
 				<-ctx.Done()
 				return ctx.Err()
 			}
@@ -158,7 +165,8 @@ func TestReceiverThatHangsDelaysNoOther(t *testing.T) {
 		}
 		ids := map[string]int{}
 		down.send = func(_ context.Context, m *Message) error {
-			if ids[m.ID]++; broken {
+			f.change(func() { ids[m.ID]++ })
+			if broken.Load() {
 				return errors.New("connection refused")
 			}
 			return nil
@@ -171,10 +179,12 @@ func TestReceiverThatHangsDelaysNoOther(t *testing.T) {
 		if n := len(works.messages()); n != 10 {
 			t.Errorf("the receiver that works got %d messages, want 10", n)
 		}
-		if len(ids) != 1 {
-			t.Errorf("%d messages were tried at the receiver that is down, want one again and again", len(ids))
-		}
-		broken = false
+		f.change(func() {
+			if len(ids) != 1 {
+				t.Errorf("%d messages were tried at the receiver that is down, want one again and again", len(ids))
+			}
+		})
+		broken.Store(false)
 		pass(10 * time.Minute)
 		for name, c := range map[string]*fakeChannel{"hangs": hangs, "down": down} {
 			got := c.messages()
@@ -188,10 +198,10 @@ func TestReceiverThatHangsDelaysNoOther(t *testing.T) {
 func TestRefusedMessageIsDroppedAndTheNextOneIsSent(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		f, c := newFakeStore(), &fakeChannel{}
-		tries := 0
+		var tries atomic.Int64
 		c.send = func(_ context.Context, m *Message) error {
 			if m.Notices[0].Labels["queue"] == "a" {
-				tries++
+				tries.Add(1)
 				return &SendError{Err: errors.New("bad"), Refused: true}
 			}
 			return nil
@@ -201,11 +211,12 @@ func TestRefusedMessageIsDroppedAndTheNextOneIsSent(t *testing.T) {
 		pass(2 * time.Minute)
 		f.waits("b", 50)
 		pass(2 * time.Minute)
-		if n := one(t, c); n.Labels["queue"] != "b" || tries != mostRefused {
-			t.Errorf("%+v after %d tries", n, tries)
+		if n := one(t, c); n.Labels["queue"] != "b" || tries.Load() != mostRefused {
+			t.Errorf("%+v after %d tries", n, tries.Load())
 		}
 		var what []string
-		for _, e := range f.log {
+		log, _ := f.AlertLog(t.Context(), "", 10)
+		for _, e := range log {
 			what = append(what, e.What)
 		}
 		if got := strings.Join(what, " "); got != "failed dropped sent" {
@@ -228,10 +239,12 @@ func TestNextProcessNeitherRepeatsNorLosesAMessage(t *testing.T) {
 			}
 			stop()
 			if killed { // it has not released the lease
-				f.owner, f.until = "dead", time.Now().Add(lease)
+				f.change(func() { f.owner, f.until = "dead", time.Now().Add(lease) })
 			}
 			// A notice that the first process has written and not sent.
-			f.notices["ops"] = append(f.notices["ops"], encode(Notice{State: StateFiring, Rule: "left"}))
+			if _, err := f.PushNotice(t.Context(), "ops", encode(Notice{State: StateFiring, Rule: "left"})); err != nil {
+				t.Fatal(err)
+			}
 			start(t, f, o)
 			start(t, f, o)
 			pass(time.Minute)
@@ -255,13 +268,9 @@ func TestOutageOfTheStoreRepeatsNothing(t *testing.T) {
 		start(t, f, Options{Rules: []Rule{depth()}, Receivers: map[string]Receiver{"ops": {Channel: c}}})
 		pass(time.Minute)
 		c.messages()
-		f.mu.Lock()
-		f.err = errors.New("connection refused")
-		f.mu.Unlock()
+		f.change(func() { f.err = errors.New("connection refused") })
 		pass(10 * time.Minute)
-		f.mu.Lock()
-		f.err = nil
-		f.mu.Unlock()
+		f.change(func() { f.err = nil })
 		pass(5 * time.Minute)
 		if got := c.messages(); len(got) > 0 {
 			t.Errorf("after the outage: %+v", got)

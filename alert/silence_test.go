@@ -59,8 +59,8 @@ func TestSilenceSurvivesARestartAndItsEndIsAnnounced(t *testing.T) {
 					t.Errorf("still fires: %+v", n)
 				}
 			}
-			if len(f.silences) > 0 {
-				t.Errorf("left: %v", f.silences)
+			if r, _ := f.ReadAlerts(t.Context()); len(r.Silences) > 0 {
+				t.Errorf("left: %v", r.Silences)
 			}
 			f.waits("known", 0)
 			f.waits("new", 0)

@@ -60,7 +60,10 @@ func (f *fakeStore) do(call func()) error {
 
 func (f *fakeStore) Pool() string { return "media" }
 func (f *fakeStore) Running(_ context.Context, n int) (s task.Stats, r []*task.Task, at time.Time, err error) {
-	err = f.do(func() { s, r, at = f.stats, f.running[:min(n, len(f.running))], time.Now() })
+	err = f.do(func() {
+		s, r, at = f.stats, f.running[:min(n, len(f.running))], time.Now()
+		s.Queues = slices.Clone(s.Queues)
+	})
 	return s, r, at, err
 }
 func (f *fakeStore) WaitingSince(context.Context, ...string) (o map[string]time.Time, at time.Time, err error) {
@@ -72,33 +75,51 @@ func (f *fakeStore) Replicas(context.Context) (r []task.ReplicaInfo, err error) 
 	return r, err
 }
 func (f *fakeStore) Groups(_ context.Context, names ...string) (int, []task.GroupInfo, error) {
-	if len(names) > 0 {
-		return 0, nil, f.err
-	}
-	return 0, f.groups, f.err
+	var groups []task.GroupInfo
+	err := f.do(func() {
+		if len(names) == 0 {
+			groups = slices.Clone(f.groups)
+		}
+	})
+	return 0, groups, err
 }
-func (f *fakeStore) LateTriggers(context.Context) ([]task.StoredTrigger, time.Time, error) {
-	return f.late, time.Now(), f.err
+func (f *fakeStore) LateTriggers(context.Context) (late []task.StoredTrigger, now time.Time, err error) {
+	err = f.do(func() { late = slices.Clone(f.late) })
+	return late, time.Now(), err
 }
 func (f *fakeStore) TriggerNames(context.Context) (names []string, err error) {
-	for _, t := range f.triggers {
-		names = append(names, t.Name)
-	}
-	return names, f.err
+	err = f.do(func() {
+		for _, t := range f.triggers {
+			names = append(names, t.Name)
+		}
+	})
+	return names, err
 }
-func (f *fakeStore) Triggers(context.Context, ...string) ([]task.StoredTrigger, time.Time, error) {
-	return f.triggers, time.Now(), f.err
+func (f *fakeStore) Triggers(context.Context, ...string) (all []task.StoredTrigger, now time.Time, err error) {
+	err = f.do(func() { all = slices.Clone(f.triggers) })
+	return all, time.Now(), err
 }
-func (f *fakeStore) TriggerHistory(_ context.Context, name string) ([]task.TriggerRecord, error) {
-	return slices.Clone(f.history[name]), f.err
+func (f *fakeStore) TriggerHistory(_ context.Context, name string) (all []task.TriggerRecord, err error) {
+	err = f.do(func() { all = slices.Clone(f.history[name]) })
+	return all, err
 }
-func (f *fakeStore) SubscriptionLags(context.Context) (map[string]task.Lag, int, error) {
-	return f.lags, 1000, f.err
+func (f *fakeStore) SubscriptionLags(context.Context) (lags map[string]task.Lag, kept int, err error) {
+	err = f.do(func() { lags = maps.Clone(f.lags) })
+	return lags, 1000, err
 }
-func (f *fakeStore) Archives(context.Context) ([]task.ArchiveInfo, error) { return f.archives, f.err }
+func (f *fakeStore) Archives(context.Context) (all []task.ArchiveInfo, err error) {
+	err = f.do(func() { all = slices.Clone(f.archives) })
+	return all, err
+}
 func (f *fakeStore) Inspect(context.Context, task.Inspection) iter.Seq2[task.Finding, error] {
+	var findings []task.Finding
+	err := f.do(func() { findings = slices.Clone(f.findings) })
 	return func(yield func(task.Finding, error) bool) {
-		for _, x := range f.findings {
+		if err != nil {
+			yield(task.Finding{}, err)
+			return
+		}
+		for _, x := range findings {
 			if !yield(x, nil) {
 				return
 			}
@@ -124,6 +145,11 @@ func (f *fakeStore) ReadEvents(_ context.Context, after string, limit int, _ tim
 func (f *fakeStore) event(e task.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.add(e)
+}
+
+// add is event for a caller that has the lock.
+func (f *fakeStore) add(e task.Event) {
 	e.At, e.Cursor = time.Now(), fmt.Sprint(len(f.events)+1)
 	f.events = append(f.events, e)
 }
@@ -210,14 +236,22 @@ func (f *fakeStore) LogAlert(_ context.Context, e task.AlertLogEntry) error {
 	return f.do(func() { f.log = append(f.log, e) })
 }
 func (f *fakeStore) AlertLog(context.Context, string, int) ([]task.AlertLogEntry, error) {
-	return f.log, f.err
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.log), f.err
+}
+
+// change changes the store.
+func (f *fakeStore) change(do func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	do()
 }
 
 // fakeChannel keeps what it gets.
 type fakeChannel struct {
 	mu    sync.Mutex
 	got   []Message
-	at    []time.Time
 	send  func(ctx context.Context, m *Message) error // nil: takes all
 	pace  Pace
 	again time.Duration
@@ -239,7 +273,7 @@ func (c *fakeChannel) Send(ctx context.Context, m *Message) (string, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.got, c.at = append(c.got, *m), append(c.at, time.Now())
+	c.got = append(c.got, *m)
 	return "ok", nil
 }
 
