@@ -3,12 +3,14 @@ package redisstore_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ltsworker/ltsworker/integration/redisserver"
 	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -138,4 +140,44 @@ func TestSilencesAreBounded(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// The keys of alerts are known to the doctor, and the Redis user of a worker may write them.
+func TestWorkerUserRunsAlertRulesAndTheDoctorKnowsTheirKeys(t *testing.T) {
+	server := redisserver.Start(t)
+	u := server.User(t, "worker", "resetkeys", "~lts:{default}:*", "resetchannels", "+@all", "-@admin", "-@dangerous", "-function", "+info")
+	store := redisstore.New(u.Client(t), "default")
+	defer store.Close()
+	ctx := t.Context()
+	if _, err := store.Enqueue(ctx, []task.Spec{{Kind: "k"}}); err != nil {
+		t.Fatal(err)
+	}
+	if held, err := store.HoldAlerts(ctx, "a", time.Minute); err != nil || !held {
+		t.Fatal(held, err)
+	}
+	var notices []task.AlertNotice
+	for range task.MaxAlertNotices + 1 {
+		notices = append(notices, task.AlertNotice{Receiver: "ops", Text: "n", Count: "c"})
+	}
+	w := task.AlertWrite{Set: map[string]string{"x": "1"}, Notices: notices, Sending: map[string]string{"ops": "m"}, Log: []task.AlertLogEntry{{What: "sent"}}}
+	if held, err := store.WriteAlerts(ctx, "a", w); err != nil || !held {
+		t.Fatal(held, err)
+	}
+	if err := store.SetSilence(ctx, "s", "{}"); err != nil {
+		t.Fatal(err)
+	}
+	keys := server.Client(t).Keys(ctx, "lts:{default}:*").Val()
+	for _, key := range []string{"alerts", "alerts:log", "silences", "notices:ops", "overflow:ops", "sending:ops", "lock:alerts"} {
+		if !slices.Contains(keys, "lts:{default}:"+key) {
+			t.Errorf("no key %s in %v", key, keys)
+		}
+	}
+	for f, err := range store.Inspect(ctx, task.Inspection{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Check == "entries" && f.Severity != task.SeverityOK && f.Severity != task.SeverityNote {
+			t.Errorf("%+v", f)
+		}
+	}
 }
