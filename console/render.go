@@ -16,6 +16,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/ltsworker/ltsworker/alert"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -36,6 +37,7 @@ var funcs = template.FuncMap{
 	"list":     func(v ...any) []any { return v },
 	"string":   func(v any) string { return fmt.Sprint(v) },
 	"brief":    brief,
+	"alerts":   func(v view, all []alert.Alert) alertRows { return alertRows{v, all} },
 	"pair":     func(v view, p inputs) formPart { return formPart{v, p} },
 	"settings": func(v view, scope any, name string, all []setting) settingsPart {
 		return settingsPart{v, fmt.Sprint(scope), name, all}

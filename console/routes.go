@@ -34,6 +34,7 @@ var routes = []route{
 	{http.MethodGet, "trigger", access.Viewer, (*request).trigger},
 	{http.MethodGet, "events", access.Viewer, (*request).events},
 	{http.MethodGet, "rejected", access.Viewer, (*request).rejected},
+	{http.MethodGet, "alerts", access.Viewer, (*request).alerts},
 	{http.MethodGet, "audit", access.Viewer, (*request).audit},
 	{http.MethodGet, "doctor", access.Viewer, (*request).doctor},
 	{http.MethodGet, "enqueue", access.Operator, (*request).enqueueForm},
@@ -70,6 +71,9 @@ var routes = []route{
 	{http.MethodPost, "triggers/remove", access.Admin, (*request).removeTrigger},
 	{http.MethodPost, "rejected/put-back", access.Operator, (*request).putBack},
 	{http.MethodPost, "rejected/drop", access.Admin, (*request).dropRejected},
+	{http.MethodPost, "alerts/silence", access.Operator, (*request).silence},
+	{http.MethodPost, "alerts/unsilence", access.Operator, (*request).unsilence},
+	{http.MethodPost, "alerts/test", access.Admin, (*request).testReceiver},
 }
 
 // policy allows scripts, styles and requests of this host only, and nothing inline.

@@ -14,6 +14,7 @@ import (
 	// These imports are used by the blocks. They keep go test from reusing a cached result after
 	// these packages have changed.
 	_ "github.com/ltsworker/ltsworker/admission"
+	_ "github.com/ltsworker/ltsworker/alert/webhook"
 	_ "github.com/ltsworker/ltsworker/archive"
 	_ "github.com/ltsworker/ltsworker/compat/lighttaskscheduler/actuator"
 	_ "github.com/ltsworker/ltsworker/compat/lighttaskscheduler/container/memory_container"

@@ -23,6 +23,7 @@ login.
   metrics: 127.0.0.1:9380        # serves /metrics for Prometheus, without a login
   trace_url: https://traces.example/trace/{trace_id}   # that the page of a task links
   archive: tasks.db              # as for ltsworker archive --db
+  alerts: alerts.yaml            # run the alert rules of this file; docs/alerts.md
   proxy:
     from: [10.1.2.3]
     user_header: X-User

@@ -29,6 +29,7 @@ type consoleFile struct {
 	} `yaml:"tls"`
 	Metrics  string   `yaml:"metrics"`
 	TraceURL string   `yaml:"trace_url"`
+	Alerts   string   `yaml:"alerts"`
 	Redact   []string `yaml:"redact"`
 	// Archive is a file of SQLite, a DSN of PostgreSQL without a password, or @FILE that holds one.
 	Archive string     `yaml:"archive"`

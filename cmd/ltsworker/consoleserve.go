@@ -10,14 +10,17 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/alert"
 	"github.com/ltsworker/ltsworker/console"
 	"github.com/ltsworker/ltsworker/console/access"
 	"github.com/ltsworker/ltsworker/console/sqlarchive"
+	"github.com/ltsworker/ltsworker/internal/config"
 	"github.com/ltsworker/ltsworker/internal/health"
 	"github.com/ltsworker/ltsworker/internal/logging"
 	"github.com/ltsworker/ltsworker/internal/otlp"
@@ -136,6 +139,7 @@ type servedConsole struct {
 	pages    *console.Console
 	listener net.Listener
 	stores   []*redisstore.Store
+	alerts   []*alert.Runner
 	archive  *sqlarchive.Archive // nil for none
 	log      *slog.Logger
 	stop     func() // of the metrics
@@ -190,6 +194,9 @@ func openConsole(cmd *cobra.Command, c *consoleFile, rdb redis.UniversalClient, 
 	if s.pages, err = console.New(opts); err != nil {
 		return s, usagef("%v", err)
 	}
+	if s.alerts, err = consoleAlerts(c.Alerts, s.stores, log); err != nil {
+		return s, err
+	}
 	if c.Metrics != "" {
 		if s.stop, err = serveMetrics(c.Metrics, s.stores, log); err != nil {
 			return s, err
@@ -218,6 +225,35 @@ func (s *servedConsole) close() {
 	}
 }
 
+// consoleAlerts returns what runs the alert rules of a file, for the pool that it names or else for
+// all pools of the console. It returns none if there is no file.
+func consoleAlerts(file string, stores []*redisstore.Store, log *slog.Logger) (runners []*alert.Runner, err error) {
+	if file == "" {
+		return nil, nil
+	}
+	c, err := config.ReadAlerts(file)
+	if err != nil {
+		return nil, &inputError{err}
+	}
+	o := c.OpenAlerts(log)
+	if c.PoolName != "" && !slices.ContainsFunc(stores, func(s *redisstore.Store) bool { return s.Pool() == c.PoolName }) {
+		c.Refuse("pool", "is no pool of the console: remove the key, and the rules are for all its pools")
+	}
+	if err := c.Err(); err != nil {
+		return nil, &inputError{err}
+	}
+	for _, s := range stores {
+		if c.PoolName == "" || c.PoolName == s.Pool() {
+			r, err := alert.New(s, *o)
+			if err != nil {
+				return nil, err
+			}
+			runners = append(runners, r)
+		}
+	}
+	return runners, nil
+}
+
 // firstUser makes the password file with a first user if there is none, and prints the
 // password once.
 func firstUser(cmd *cobra.Command, file string) error {
@@ -238,6 +274,16 @@ func (s *servedConsole) serve(ctx context.Context) (err error) {
 	server := &http.Server{
 		Handler: pages, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	ctx, stop := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer func() { stop(); running.Wait() }()
+	for _, r := range s.alerts {
+		running.Go(func() {
+			if err := r.Run(ctx); err != nil {
+				log.Error("the alert rules do not run", "err", err)
+			}
+		})
 	}
 	stopped := make(chan struct{})
 	go func() {

@@ -60,7 +60,7 @@ durations in milliseconds in fields that end in _ms.`,
 		}},
 		{"The pool", []*cobra.Command{
 			newStats(&g), newPools(&g), newQueues(&g), newReplicas(&g), newTop(&g), newPause(&g), newResume(&g), newLimit(&g), newRate(&g), newAging(&g),
-			newDrain(&g), newReap(&g), newDoctor(&g), newArchive(&g), newConsole(&g), newBench(&g),
+			newDrain(&g), newReap(&g), newDoctor(&g), newArchive(&g), newAlert(&g), newConsole(&g), newBench(&g),
 		}},
 	} {
 		root.AddGroup(&cobra.Group{ID: section.title, Title: section.title + ":"})

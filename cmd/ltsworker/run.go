@@ -66,6 +66,9 @@ commands of its handlers, until interrupted.
   archive: {wait: 7d}                                # ended tasks wait so long for archive run
   triggers:                      # make tasks at set times; docs/triggers.md has all keys
     night: {kind: video.cut, payload: {}, cron: "0 3 * * *", zone: Europe/Berlin, overlap: skip}
+  alerts:                        # messages when something is wrong; docs/alerts.md has all keys
+    receivers: {ops: {webhook: {url: https://hooks.example/tasks, secret: {env: HOOK_SECRET}}}}
+    rules: {wait: {when: oldest_wait, over: 15m, to: [ops]}}   # default: rules for common problems
   trigger_set: config            # files with other triggers need another name
   calendars: {company: company.json}   # for triggers, beside weekdays and cn-workdays
   handlers:
@@ -304,6 +307,10 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 		}
 	})
 
+	if c.Alerts != nil {
+		notifiers.Go(func() { runAlerts(life, at, c, log) })
+	}
+
 	err = p.Run(ctx)
 	end()
 	notifiers.Wait()
@@ -368,6 +375,7 @@ func prepare(g *globals, f *runFlags, log *slog.Logger) (*connection, *pool.Pool
 	if p != nil {
 		c.CheckTriggers(p)
 	}
+	c.OpenAlerts(log)
 	if err := c.Err(); err != nil {
 		rdb.Close()
 		return nil, nil, nil, &inputError{err}

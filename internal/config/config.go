@@ -50,12 +50,16 @@ type Config struct {
 	// Triggers are the triggers of the file, TriggerSet the name under which they are kept.
 	Triggers   []pool.Trigger
 	TriggerSet string
-	Exposed    bool // the file holds a password and others than its owner may read it
+	// Alerts are the alert rules of the file; nil for none. See OpenAlerts.
+	Alerts  *Alerts
+	Exposed bool // the file holds a password and others than its owner may read it
 
 	file      string
 	lines     map[string]int // of the keys; see keyGap
 	problems  []problem
 	calendars map[string]string // files by name
+
+	onlyAlerts bool // the file is read only for its alerts
 }
 
 // Traces is how spans are exported.
@@ -65,7 +69,9 @@ type Traces struct {
 
 // Read reads a config file. The error is that of opening and reading it. Problems of the
 // content are in Err. The Config then holds the parts that are valid.
-func Read(file string) (*Config, error) {
+func Read(file string) (*Config, error) { return read(file, false) }
+
+func read(file string, onlyAlerts bool) (*Config, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, fmt.Errorf("open the config file: %w", err)
@@ -75,7 +81,7 @@ func Read(file string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the config file: %w", err)
 	}
-	c := parse(file, data)
+	c := parseFor(file, data, onlyAlerts)
 	if info, err := f.Stat(); err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" { // Windows has no such modes
 		c.Exposed = redisurl.HoldsPassword(c.RedisURL)
 	}
@@ -84,9 +90,13 @@ func Read(file string) (*Config, error) {
 
 // parse reads the content of a config file. It checks nothing outside of it: Commands
 // looks for the programs, and pool.New checks numbers and durations.
-func parse(file string, data []byte) *Config {
+func parse(file string, data []byte) *Config { return parseFor(file, data, false) }
+
+// parseFor is parse for a file that may have no queues and handlers if only its alerts are used.
+func parseFor(file string, data []byte, onlyAlerts bool) *Config {
 	c := &Config{
-		file: file, lines: map[string]int{}, Handlers: map[string]command.Config{}, Docker: map[string]Docker{},
+		onlyAlerts: onlyAlerts,
+		file:       file, lines: map[string]int{}, Handlers: map[string]command.Config{}, Docker: map[string]Docker{},
 		Remote: map[string]Remote{}, TriggerSet: DefaultTriggerSet, calendars: map[string]string{},
 	}
 	c.Pool.Queues = map[string]pool.Queue{}
@@ -210,9 +220,13 @@ func (c *Config) read(r *yamlReader, root *yaml.Node) {
 			})
 		}},
 		field{"triggers", func(n *yaml.Node, at string) { r.each(n, at, c.readTrigger(r)) }},
+		field{"alerts", c.readAlerts(r)},
 		field{"trigger_set", r.name(&c.TriggerSet)},
 		field{"handlers", func(n *yaml.Node, at string) { r.each(n, at, c.readHandler(r)) }},
 	)
+	if c.onlyAlerts {
+		return
+	}
 	// A section that cannot be read has been reported.
 	if len(c.served()) == 0 && !r.refused("queues") && !r.refused("handlers") {
 		msg := "must name at least one queue, such as queues: {default: {workers: 4}}"

@@ -40,18 +40,23 @@ const (
 	maxHeader = 64 << 10
 )
 
+// NewDialer returns a dialer that connects only to addresses that its Guard admits. Redirects of
+// the options mean nothing for it.
+func NewDialer(o Options) *net.Dialer {
+	return &net.Dialer{
+		Timeout: connectTimeout, KeepAlive: 30 * time.Second, Resolver: o.Resolver,
+		ControlContext: NewGuard(o.Networks).control,
+	}
+}
+
 // NewClient returns a client that connects only to addresses that its Guard admits. It
 // ignores the proxy variables of the environment, because the proxy would connect in its
 // place. It does not decompress bodies, so their length is the one that was received. It
 // has no time limit besides those of a connection: requests need a context with one.
 func NewClient(o Options) *http.Client {
-	dialer := &net.Dialer{
-		Timeout: connectTimeout, KeepAlive: 30 * time.Second, Resolver: o.Resolver,
-		ControlContext: NewGuard(o.Networks).control,
-	}
 	return &http.Client{
 		Transport: &http.Transport{
-			DialContext: dialer.DialContext, ForceAttemptHTTP2: true, TLSHandshakeTimeout: connectTimeout,
+			DialContext: NewDialer(o).DialContext, ForceAttemptHTTP2: true, TLSHandshakeTimeout: connectTimeout,
 			MaxIdleConnsPerHost: 16, IdleConnTimeout: idleTimeout,
 			MaxResponseHeaderBytes: maxHeader, DisableCompression: true,
 		},

@@ -1,0 +1,256 @@
+package alert
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// perWrite is how many alerts one write changes.
+const perWrite = 200
+
+// evaluate makes one round. It returns the receivers that have new notices.
+func (r *Runner) evaluate(ctx context.Context) (told []string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if r.state == nil {
+		if r.state, err = r.load(ctx); err != nil {
+			return nil, err
+		}
+	}
+	told, err = r.round(ctx, r.state)
+	if err != nil {
+		// It is not known what was written: the next round reads it.
+		r.state = nil
+	}
+	return told, err
+}
+
+func (r *Runner) round(ctx context.Context, s *state) (told []string, err error) {
+	cursor := s.cursor
+	if r.needs&needEvents != 0 {
+		if cursor, err = readEvents(ctx, r.store, s.cursor, s.windows); err != nil {
+			return nil, err
+		}
+	}
+	found, err := read(ctx, r.store, r.needs, s.memory, s.windows)
+	if err != nil {
+		return nil, err
+	}
+	records, err := r.store.ReadAlerts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.ahead.Store(int64(records.Now.Sub(time.Now())))
+	j := &judge{now: found.at, alerts: s.alerts, resends: r.resends(), to: r.receivers, recovered: s.recovered}
+	var over []Silence
+	for _, silence := range readSilences(records.Silences) {
+		if silence.Active(records.Now) {
+			j.silences = append(j.silences, silence)
+		} else {
+			over = append(over, silence)
+			j.unsilence(silence)
+		}
+	}
+	for i := range r.opts.Rules {
+		rule := &r.opts.Rules[i]
+		samples := conditions[rule.When].samples(found, rule)
+		if r.opts.HideErrors {
+			for k := range samples {
+				samples[k].detail = ""
+			}
+		}
+		j.rule(rule, samples)
+	}
+	j.forget(r.opts.Rules)
+	first := r.common(s, found, cursor, records)
+	r.endSilences(&first, j, over)
+	if err := r.write(ctx, first, j.changes); err != nil {
+		return nil, err
+	}
+	s.cursor = cursor
+	names := map[string]bool{}
+	for _, n := range first.Notices {
+		names[n.Receiver] = true
+	}
+	for _, c := range j.changes {
+		if len(c.notices) > 0 {
+			for _, to := range c.to {
+				names[to] = true
+			}
+		}
+	}
+	return slices.Collect(maps.Keys(names)), nil
+}
+
+func (r *Runner) resends() map[string]time.Duration {
+	all := map[string]time.Duration{}
+	for name, receiver := range r.opts.Receivers {
+		if again, ok := receiver.Channel.(Resender); ok {
+			all[name] = again.Resend()
+		}
+	}
+	return all
+}
+
+// common returns the part of the write that is about no alert.
+func (r *Runner) common(s *state, found *round, cursor string, records task.AlertRecords) task.AlertWrite {
+	w := task.AlertWrite{Set: map[string]string{}}
+	s.windows.write(found.at, &w)
+	set := func(field, text string) {
+		if records.Fields[field] != text {
+			w.Set[field] = text
+		}
+	}
+	if cursor != "" {
+		set("cursor", cursor)
+	}
+	if r.needs&needReplicas != 0 {
+		set("replicas", encode(map[string]any{"Replicas": s.memory.known, "Lost": s.memory.lost}))
+	}
+	set("rules", encode(r.opts.Rules))
+	kinds := map[string]string{}
+	for name, receiver := range r.opts.Receivers {
+		kinds[name] = receiver.Channel.Kind()
+	}
+	set("receivers", encode(kinds))
+	w.Set["at"] = found.at.UTC().Format(time.RFC3339)
+	for id, n := range s.recovered {
+		set("s:"+id, encode(n))
+	}
+	return w
+}
+
+// unsilence lets the alerts of a silence that has ended be announced again.
+func (j *judge) unsilence(s Silence) {
+	for _, a := range j.alerts {
+		if a.Firing() && a.Silence == s.ID {
+			a.Sent, a.Silence = time.Time{}, ""
+		}
+	}
+}
+
+// endSilences announces silences that have ended, to the receivers of their rules, and removes
+// them.
+func (r *Runner) endSilences(w *task.AlertWrite, j *judge, over []Silence) {
+	for _, s := range over {
+		n := Notice{State: StateUnsilenced, Silence: &s, Recovered: j.recovered[s.ID], Since: s.From, Ended: j.now}
+		for _, a := range j.alerts {
+			if a.Firing() && s.silences(a) {
+				n.Firing++
+			}
+		}
+		to := map[string]bool{}
+		for i := range r.opts.Rules {
+			if rule := &r.opts.Rules[i]; s.Rule == "" || matches([]string{s.Rule}, rule.Name) {
+				for _, name := range r.receivers(rule) {
+					to[name] = true
+				}
+			}
+		}
+		for _, name := range slices.Sorted(maps.Keys(to)) {
+			w.Notices = append(w.Notices, task.AlertNotice{Receiver: name, Text: encode(n), Count: n.countField()})
+		}
+		w.Unsilent = append(w.Unsilent, s.ID)
+		w.Remove = append(w.Remove, "s:"+s.ID)
+		delete(w.Set, "s:"+s.ID)
+		delete(j.recovered, s.ID)
+		text := s.String()
+		if s.EndedBy != "" {
+			text += ", by " + s.EndedBy
+		}
+		w.Log = append(w.Log, task.AlertLogEntry{What: "unsilence", Message: s.ID, Text: text, Alerts: n.Firing})
+	}
+}
+
+// write writes the changes, so many alerts in one step. Each alert is written with its notices.
+func (r *Runner) write(ctx context.Context, w task.AlertWrite, changes []change) error {
+	for {
+		part := changes[:min(len(changes), perWrite)]
+		changes = changes[len(part):]
+		for _, c := range part {
+			if c.set == nil {
+				w.Remove = append(w.Remove, c.key)
+			} else {
+				w.Set[c.key] = encode(c.set)
+			}
+			for _, n := range c.notices {
+				for _, to := range c.to {
+					w.Notices = append(w.Notices, task.AlertNotice{Receiver: to, Text: encode(n), Count: n.countField()})
+				}
+			}
+		}
+		held, err := r.store.WriteAlerts(ctx, r.owner, w)
+		if err != nil {
+			return err
+		}
+		if !held {
+			return errLost
+		}
+		if len(changes) == 0 {
+			return nil
+		}
+		w = task.AlertWrite{Set: map[string]string{}}
+	}
+}
+
+// Outlook is what a rule would say now.
+type Outlook struct {
+	Rule   Rule
+	Values []Value // the values of the rule, the worst first, up to 20
+	Over   int     // how many of all its values are beyond the threshold
+	Err    error   // the state for it could not be read
+}
+
+// Value is a value of a rule.
+type Value struct {
+	Labels map[string]string `json:"labels,omitempty"`
+	Value  float64           `json:"value"`
+	Over   bool              `json:"over"`
+}
+
+// Preview reads what the rules would say now, without any change. It counts the events of the
+// last windows, up to a bound, from the stream.
+func (r *Runner) Preview(ctx context.Context) ([]Outlook, error) {
+	records, err := r.store.ReadAlerts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w := newWindows(r.opts.Rules)
+	if r.needs&needEvents != 0 {
+		start := records.Now.Add(-w.length).UnixMilli()
+		if _, err := readEvents(ctx, r.store, encode(start)+"-0", w); err != nil {
+			return nil, err
+		}
+	}
+	found, err := read(ctx, r.store, r.needs, newMemory(), w)
+	if err != nil {
+		return nil, err
+	}
+	var all []Outlook
+	for i := range r.opts.Rules {
+		rule := &r.opts.Rules[i]
+		o := Outlook{Rule: *rule}
+		samples := conditions[rule.When].samples(found, rule)
+		slices.SortFunc(samples, func(a, b sample) int {
+			if a.value > b.value {
+				return -1
+			}
+			return 1
+		})
+		for _, s := range samples {
+			over := rule.exceeded(s.value)
+			if over {
+				o.Over++
+			}
+			if len(o.Values) < 20 {
+				o.Values = append(o.Values, Value{s.labels, s.value, over})
+			}
+		}
+		all = append(all, o)
+	}
+	return all, nil
+}

@@ -1,0 +1,261 @@
+package alert
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/ltsworker/ltsworker/task"
+)
+
+const (
+	// mostRunning is how many running tasks are read. If more run, about as many are read.
+	mostRunning = 1000
+	// mostGroups and mostTriggers bound what one round reads.
+	mostGroups   = 200
+	mostTriggers = 5000
+	// mostHistories is how many histories of triggers one round reads.
+	mostHistories = 50
+	// triggersEvery and doctorEvery are the times between two reads of all triggers and two
+	// inspections. An inspection that takes longer than doctorTime is left.
+	triggersEvery = time.Minute
+	doctorEvery   = 5 * time.Minute
+	doctorTime    = 30 * time.Second
+	// eventPages bounds the pages of events of one round. The others follow in the next one.
+	eventPages = 50
+	eventPage  = 1000
+)
+
+// round is what the rules see of the pool at about one instant.
+type round struct {
+	at       time.Time
+	stats    task.Stats
+	running  []*task.Task
+	oldest   map[string]time.Time
+	replicas []task.ReplicaInfo
+	groups   []task.GroupInfo
+	late     []task.StoredTrigger
+	lags     map[string]task.Lag
+	kept     int
+	archives []task.ArchiveInfo
+
+	windows *windows
+	*memory
+}
+
+// memory is what is not read anew in each round.
+type memory struct {
+	triggers   []task.StoredTrigger
+	triggersAt time.Time
+	planned    map[string]time.Time // of the triggers whose history was read
+	refused    map[string][]task.TriggerRecord
+	findings   []task.Finding
+	findingsAt time.Time
+	known      map[string]knownReplica
+	lost       int64 // lost leases at the last round
+}
+
+// knownReplica is a replica that was on the list.
+type knownReplica struct {
+	Host     string        `json:"host"`
+	Seen     time.Time     `json:"seen"`
+	Silent   time.Duration `json:"silent"` // at the last look
+	Lease    time.Duration `json:"lease"`
+	Draining bool          `json:"draining,omitempty"`
+	Gone     time.Time     `json:"gone,omitzero"` // when it was missed; zero for live
+}
+
+func newMemory() *memory {
+	return &memory{planned: map[string]time.Time{}, refused: map[string][]task.TriggerRecord{}, known: map[string]knownReplica{}}
+}
+
+// read reads what the rules need.
+func read(ctx context.Context, store Store, needs need, m *memory, w *windows) (*round, error) {
+	r := &round{memory: m, windows: w}
+	var errs []error
+	try := func(n need, do func() error) {
+		if needs&n != 0 && len(errs) == 0 {
+			if err := do(); err != nil {
+				errs = append(errs, err)
+			}
+		}
+	}
+	// The counts are read in any case: they have the time of the store.
+	needs |= needCounts
+	try(needCounts, func() (err error) {
+		most := 0
+		if needs&(needState|needGroups) != 0 {
+			most = mostRunning
+		}
+		r.stats, r.running, r.at, err = store.Running(ctx, most)
+		return err
+	})
+	try(needState, func() (err error) {
+		var waiting []string
+		for _, q := range r.stats.Queues {
+			if q.Waiting > 0 {
+				waiting = append(waiting, q.Name)
+			}
+		}
+		r.oldest, _, err = store.WaitingSince(ctx, waiting...)
+		return err
+	})
+	try(needReplicas, func() (err error) { r.replicas, err = store.Replicas(ctx); return err })
+	try(needGroups, func() error { return r.readGroups(ctx, store) })
+	try(needLate, func() (err error) { r.late, _, err = store.LateTriggers(ctx); return err })
+	try(needLags, func() (err error) { r.lags, r.kept, err = store.SubscriptionLags(ctx); return err })
+	try(needArchives, func() (err error) { r.archives, err = store.Archives(ctx); return err })
+	try(needTriggers, func() error { return r.readTriggers(ctx, store) })
+	try(needDoctor, func() error { return r.inspect(ctx, store) })
+	if len(errs) == 0 && needs&needReplicas != 0 {
+		r.missReplicas()
+	}
+	return r, errors.Join(errs...)
+}
+
+// readGroups reads the groups that have settings of their own and those of running tasks.
+func (r *round) readGroups(ctx context.Context, store Store) (err error) {
+	_, r.groups, err = store.Groups(ctx)
+	if err != nil {
+		return err
+	}
+	known := map[string]bool{"": true}
+	for _, g := range r.groups {
+		known[g.Name] = true
+	}
+	var names []string
+	for _, t := range r.running {
+		if !known[t.Group] && len(names) < mostGroups && task.CheckName(t.Group) == nil {
+			known[t.Group] = true
+			names = append(names, t.Group)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	_, more, err := store.Groups(ctx, names...)
+	r.groups = append(r.groups, more...)
+	return err
+}
+
+// readTriggers reads the triggers once a minute, and the histories of those that have fired since.
+func (r *round) readTriggers(ctx context.Context, store Store) error {
+	if !r.triggersAt.IsZero() && r.at.Sub(r.triggersAt) < triggersEvery {
+		return nil
+	}
+	names, err := store.TriggerNames(ctx)
+	if err != nil {
+		return err
+	}
+	if r.triggers, _, err = store.Triggers(ctx, names[:min(len(names), mostTriggers)]...); err != nil {
+		return err
+	}
+	live, histories := map[string]bool{}, 0
+	for _, t := range r.triggers {
+		live[t.Name] = true
+		last, known := r.planned[t.Name]
+		if known && last.Equal(t.Planned) || histories == mostHistories {
+			continue
+		}
+		histories++
+		records, err := store.TriggerHistory(ctx, t.Name)
+		if err != nil {
+			return err
+		}
+		r.planned[t.Name] = t.Planned
+		r.refused[t.Name] = slices.DeleteFunc(records, func(e task.TriggerRecord) bool {
+			return e.Outcome != task.TriggerQueueFull && e.Outcome != task.TriggerLimitReached && e.Outcome != task.TriggerInvalid
+		})
+	}
+	for name := range r.planned {
+		if !live[name] {
+			delete(r.planned, name)
+			delete(r.refused, name)
+		}
+	}
+	r.triggersAt = r.at
+	return nil
+}
+
+// inspect inspects the pool every few minutes.
+func (r *round) inspect(ctx context.Context, store Store) error {
+	if !r.findingsAt.IsZero() && r.at.Sub(r.findingsAt) < doctorEvery {
+		return nil
+	}
+	timed, cancel := context.WithTimeout(ctx, doctorTime)
+	defer cancel()
+	var found []task.Finding
+	for f, err := range store.Inspect(timed, task.Inspection{}) {
+		if err != nil && timed.Err() != nil {
+			break // a pool that takes longer has what was found so far
+		}
+		if err != nil {
+			return err
+		}
+		if f.Severity == task.SeverityError {
+			found = append(found, f)
+		}
+	}
+	r.findings, r.findingsAt = found, r.at
+	return ctx.Err()
+}
+
+// mostKnown bounds the replicas that are known.
+const mostKnown = 500
+
+// missReplicas finds replicas that have gone without leaving: their lease has ended since they were
+// seen, and either they had missed heartbeats at the last look, or the pool has taken back leases.
+func (r *round) missReplicas() {
+	live, hosts := map[string]bool{}, map[string]bool{}
+	lost := r.stats.LeasesLost > r.lost
+	r.lost = r.stats.LeasesLost
+	for _, replica := range r.replicas {
+		live[replica.ID], hosts[replica.Host] = true, true
+		if _, known := r.known[replica.ID]; known || len(r.known) < mostKnown {
+			r.known[replica.ID] = knownReplica{Host: replica.Host, Seen: replica.SeenAt, Silent: replica.Silent, Lease: replica.Lease, Draining: replica.Draining}
+		}
+	}
+	for id, k := range r.known {
+		switch {
+		case live[id]:
+		case !k.Gone.IsZero():
+			if hosts[k.Host] { // another replica has begun there
+				delete(r.known, id)
+			}
+		case k.Draining, r.at.Sub(k.Seen) < k.Lease, k.Silent < k.Lease/2 && !lost:
+			delete(r.known, id)
+		default:
+			k.Gone = r.at
+			r.known[id] = k
+		}
+	}
+}
+
+// readEvents counts the events after the cursor and returns the next one.
+func readEvents(ctx context.Context, store Store, after string, w *windows) (cursor string, err error) {
+	if after == "" {
+		if after, err = store.LastEvent(ctx); err != nil {
+			return "", err
+		}
+		return after, nil
+	}
+	for range eventPages {
+		events, err := store.ReadEvents(ctx, after, eventPage, 0)
+		if trimmed := (*task.TrimmedError)(nil); errors.As(err, &trimmed) {
+			after = trimmed.Next
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		for _, e := range events {
+			w.count(e)
+			after = e.Cursor
+		}
+		if len(events) < eventPage {
+			break
+		}
+	}
+	return after, nil
+}

@@ -1,0 +1,118 @@
+package alert
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"strings"
+	"time"
+)
+
+// NoticeState says what a notice is about.
+type NoticeState string
+
+// The states of notices.
+const (
+	StateFiring     NoticeState = "firing"     // an alert fires
+	StateEnded      NoticeState = "ended"      // an alert has ended
+	StateUnsilenced NoticeState = "unsilenced" // a silence has ended
+	StateTest       NoticeState = "test"       // a person has asked for a message
+)
+
+// Notice is one thing that a message tells.
+type Notice struct {
+	State     NoticeState       `json:"state"`
+	Rule      string            `json:"rule,omitempty"`
+	Severity  Severity          `json:"severity,omitempty"`
+	Labels    map[string]string `json:"labels,omitempty"`
+	When      Condition         `json:"when,omitempty"`
+	Value     float64           `json:"value"`
+	Threshold float64           `json:"threshold"`
+	Window    time.Duration     `json:"window,omitempty"`
+	Since     time.Time         `json:"since,omitzero"`
+	Ended     time.Time         `json:"ended,omitzero"`
+	Again     bool              `json:"again,omitempty"` // it was announced before
+	Detail    string            `json:"detail,omitempty"`
+
+	// Of a silence that has ended: what it was for, how many of its alerts still fire, and how many
+	// have ended meanwhile.
+	Silence   *Silence `json:"silence,omitempty"`
+	Firing    int      `json:"firing,omitempty"`
+	Recovered int      `json:"recovered,omitempty"`
+
+	By string `json:"by,omitempty"` // who has asked for a test
+}
+
+func (a *Alert) notice(state NoticeState, again bool) Notice {
+	return Notice{State: state, Rule: a.Rule, Severity: a.Severity, Labels: a.Labels, When: a.When, Value: a.Value, Threshold: a.Threshold, Window: a.Window,
+		Since: a.Since, Again: again, Detail: a.Detail}
+}
+
+// countField is what is counted in place of a notice.
+func (n *Notice) countField() string { return string(n.State) + "|" + n.Rule }
+
+// TestNotice returns the text of a notice for Board.PushNotice.
+func TestNotice(by string) string { return encode(Notice{State: StateTest, By: by}) }
+
+// More counts notices that a message does not have.
+type More struct {
+	Rule  string      `json:"rule,omitempty"`
+	State NoticeState `json:"state"`
+	Count int         `json:"count"`
+}
+
+// Message is what a receiver gets.
+type Message struct {
+	ID   string    `json:"id"` // the same when it is sent again
+	Pool string    `json:"pool"`
+	At   time.Time `json:"at"` // when it was composed
+	// Notices are what there is to tell, the oldest first. More counts what the queue of the
+	// receiver could not hold.
+	Notices []Notice `json:"notices"`
+	More    []More   `json:"more,omitempty"`
+	// Lang is the language of the receiver.
+	Lang Lang `json:"-"`
+	// Console is the URL of the page of alerts in the console; "" for none.
+	Console string `json:"-"`
+}
+
+// Count returns how many notices of a state there are, with those that are only counted.
+func (m *Message) Count(state NoticeState) (n int) {
+	for i := range m.Notices {
+		if m.Notices[i].State == state {
+			n++
+		}
+	}
+	for _, more := range m.More {
+		if more.State == state {
+			n += more.Count
+		}
+	}
+	return n
+}
+
+// decodeNotices reads notices. It leaves out what another program has written.
+func decodeNotices(texts []string) (all []Notice) {
+	for _, text := range texts {
+		var n Notice
+		if json.Unmarshal([]byte(text), &n) == nil {
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
+// decodeMore reads what was counted in place of notices.
+func decodeMore(counts map[string]int64) (all []More) {
+	for field, n := range counts {
+		state, rule, _ := strings.Cut(field, "|")
+		all = append(all, More{Rule: rule, State: NoticeState(state), Count: int(n)})
+	}
+	return all
+}
+
+// TestMessage returns a message that tells a receiver that it is a test.
+func TestMessage(pool string, r Receiver, console, by string) *Message {
+	return &Message{ID: newMessageID(), Pool: pool, At: time.Now(), Notices: []Notice{{State: StateTest, By: by}}, Lang: r.lang(), Console: console}
+}
+
+func newMessageID() string { return "alert_" + strings.ToLower(rand.Text()[:20]) }

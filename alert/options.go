@@ -1,0 +1,158 @@
+package alert
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// Lang is the language of the messages of a receiver.
+type Lang string
+
+// The languages.
+const (
+	English Lang = "en"
+	Chinese Lang = "zh"
+)
+
+// Pace is how many messages a receiver takes.
+type Pace struct {
+	Burst int           // that may be sent at once
+	Every time.Duration // then one message in each
+}
+
+// PerMinute returns a pace with at most n messages in any minute. A fourth of them may be sent at
+// once.
+func PerMinute(n int) Pace {
+	if n <= 1 {
+		return Pace{1, time.Minute}
+	}
+	burst := max(n/4, 1)
+	return Pace{burst, time.Minute / time.Duration(n-burst)}
+}
+
+// Channel sends messages to one place.
+type Channel interface {
+	// Kind names the service, such as dingtalk.
+	Kind() string
+	// Send sends a message. It is called again with the same message after an error, unless that
+	// is a *SendError with Refused. The answer describes what the service has answered; it has no
+	// secrets.
+	Send(ctx context.Context, m *Message) (answer string, err error)
+	// Pace is what the service takes.
+	Pace() Pace
+}
+
+// Resender is a Channel whose service forgets a firing alert that is not sent again.
+type Resender interface {
+	Channel
+	Resend() time.Duration
+}
+
+// SendError is an error of a Channel.
+type SendError struct {
+	Err error
+	// Refused reports that the service does not take this message, also if it is sent again.
+	Refused bool
+	// After is when the service may take the next message; 0 if it did not say.
+	After time.Duration
+}
+
+// Error returns the text of the error.
+func (e *SendError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *SendError) Unwrap() error { return e.Err }
+
+// Receiver is a place that gets messages.
+type Receiver struct {
+	Channel Channel
+	Lang    Lang // default: English
+	// PerMinute bounds the messages further than the service does. 0 is the Pace of the channel.
+	PerMinute int
+}
+
+func (r Receiver) pace() Pace {
+	p := r.Channel.Pace()
+	if own := PerMinute(r.PerMinute); r.PerMinute > 0 && own.Every > p.Every {
+		return own
+	}
+	return p
+}
+
+// Options configures a Runner. Receivers is required.
+type Options struct {
+	Rules     []Rule
+	Receivers map[string]Receiver // by name
+	// Interval is the time between two evaluations, from 1 s to 10 min. Default: 15 s.
+	Interval time.Duration
+	// Console is the URL of the console, for links in messages. Default: no links.
+	Console string
+	// HideErrors leaves the errors of tasks out of messages.
+	HideErrors bool
+	// Owner names this process. Default: the host and the process.
+	Owner string
+	// Logger gets errors. Default: slog.Default().
+	Logger *slog.Logger
+}
+
+// check fills in the defaults and returns all that is wrong, as joined FieldErrors.
+func (o *Options) check() error {
+	var errs []error
+	add := func(field, format string, args ...any) {
+		errs = append(errs, &task.FieldError{Field: field, Msg: fmt.Sprintf(format, args...)})
+	}
+	o.Interval = cmp.Or(o.Interval, 15*time.Second)
+	if o.Interval < time.Second || o.Interval > 10*time.Minute {
+		add("interval", "must be from 1s to 10m, not %v", o.Interval)
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Console != "" {
+		if u, err := url.Parse(o.Console); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			add("console_url", "must be a URL such as https://tasks.example, not %q", o.Console)
+		}
+	}
+	if len(o.Receivers) == 0 {
+		add("receivers", "must name at least one receiver, such as {ops: {webhook: {url: https://hooks.example}}}")
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.Receivers)) {
+		r := o.Receivers[name]
+		if err := task.CheckName(name); err != nil {
+			add("receivers."+name, "%v", err)
+		}
+		if r.Channel == nil {
+			add("receivers."+name, "has no channel")
+		}
+		if r.Lang != "" && r.Lang != English && r.Lang != Chinese {
+			add("receivers."+name+".lang", "must be en or zh, not %q", string(r.Lang))
+		}
+		if r.PerMinute < 0 || r.PerMinute > 600 {
+			add("receivers."+name+".per_minute", "must be from 1 to 600, not %d", r.PerMinute)
+		}
+	}
+	if len(o.Rules) > maxRules {
+		add("rules", "must be at most %d rules, not %d", maxRules, len(o.Rules))
+	}
+	names := map[string]bool{}
+	complete := make([]Rule, len(o.Rules))
+	for i, r := range o.Rules {
+		if names[r.Name] {
+			add("rules."+r.Name, "is given twice")
+		}
+		names[r.Name] = true
+		errs = append(errs, r.check(o.Receivers))
+		complete[i] = r.complete()
+	}
+	o.Rules = complete
+	return errors.Join(errs...)
+}

@@ -1,0 +1,204 @@
+package alert
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// lease is how long a process keeps the rules without a sign of life. A third of it is the time
+// between two signs.
+const lease = 15 * time.Second
+
+// Runner evaluates the rules of a pool and sends the messages.
+type Runner struct {
+	store Store
+	opts  Options
+	log   *slog.Logger
+	owner string
+	needs need
+	ahead atomic.Int64 // the clock of the store minus that of this process, in ns
+
+	state *state // of the process that has the lease; nil for not loaded
+}
+
+// New checks the options and returns a Runner. It makes no call to the store. Everything that is
+// wrong is in the error, as joined *task.FieldErrors.
+func New(store Store, o Options) (*Runner, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	if o.Owner == "" {
+		host, _ := os.Hostname()
+		o.Owner = fmt.Sprintf("%s:%d", cmp.Or(host, "unknown"), os.Getpid())
+	}
+	r := &Runner{store: store, opts: o, log: o.Logger.With("pool", store.Pool()), owner: o.Owner + ":" + strings.ToLower(rand.Text()[:8])}
+	for _, rule := range o.Rules {
+		r.needs |= conditions[rule.When].need
+	}
+	return r, nil
+}
+
+// Rules returns the rules with their defaults filled in.
+func (r *Runner) Rules() []Rule { return slices.Clone(r.opts.Rules) }
+
+// now is the time of the store.
+func (r *Runner) now() time.Time { return time.Now().Add(time.Duration(r.ahead.Load())) }
+
+// Run evaluates the rules while no other process does, until ctx ends. During outages of the store
+// it waits. It returns an error only if the store cannot be used at all.
+func (r *Runner) Run(ctx context.Context) error {
+	failing := false
+	for ctx.Err() == nil {
+		held, err := r.store.HoldAlerts(ctx, r.owner, lease)
+		switch {
+		case ctx.Err() != nil:
+		case err != nil && !failing:
+			r.log.Error("the alert rules do not run: the store cannot be used; trying again", "err", err)
+		case err == nil && failing:
+			r.log.Warn("the store of the alert rules works again")
+		}
+		failing = err != nil
+		if held {
+			r.lead(ctx)
+		}
+		pause(ctx, lease/3)
+	}
+	return nil
+}
+
+// pause waits, but not longer than ctx.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// lead evaluates the rules and sends messages while this process has the lease.
+func (r *Runner) lead(ctx context.Context) {
+	r.log.Info("this process runs the alert rules", "rules", len(r.opts.Rules), "receivers", len(r.opts.Receivers))
+	leading, stop := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	senders := map[string]*sender{}
+	for name, receiver := range r.opts.Receivers {
+		s := &sender{runner: r, name: name, receiver: receiver, pace: receiver.pace(), wake: make(chan struct{}, 1), lost: stop}
+		senders[name] = s
+		running.Go(func() { s.run(leading) })
+	}
+	running.Go(func() { r.renew(leading, stop) })
+	r.state = nil
+	for leading.Err() == nil {
+		told, err := r.evaluate(leading)
+		switch {
+		case leading.Err() != nil:
+		case errors.Is(err, errLost):
+			stop()
+		case err != nil:
+			r.log.Error("the alert rules could not be evaluated", "err", err)
+		}
+		for _, name := range told {
+			senders[name].signal()
+		}
+		pause(leading, r.opts.Interval)
+	}
+	stop()
+	running.Wait()
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	if err := r.store.ReleaseAlerts(end, r.owner); err != nil && ctx.Err() == nil {
+		r.log.Warn("the lease of the alert rules could not be released", "err", err)
+	}
+	r.log.Info("this process no longer runs the alert rules")
+}
+
+// errLost is returned if another process has the lease.
+var errLost = errors.New("another process runs the alert rules")
+
+// renew extends the lease. It calls stop when the lease is lost, or may be.
+func (r *Runner) renew(ctx context.Context, stop func()) {
+	last := time.Now()
+	for ctx.Err() == nil {
+		pause(ctx, lease/3)
+		call, cancel := context.WithTimeout(ctx, lease/3)
+		held, err := r.store.HoldAlerts(call, r.owner, lease)
+		cancel()
+		switch {
+		case err == nil && held:
+			last = time.Now()
+		case err == nil, time.Since(last) > lease:
+			if ctx.Err() == nil {
+				r.log.Warn("the lease of the alert rules is lost", "err", err)
+			}
+			stop()
+			return
+		}
+	}
+}
+
+// state is what the process that has the lease knows.
+type state struct {
+	alerts    map[string]*Alert
+	silences  map[string]Silence // as read last
+	recovered map[string]int     // by silence
+	windows   *windows
+	memory    *memory
+	cursor    string
+}
+
+// load reads the state from the store.
+func (r *Runner) load(ctx context.Context) (*state, error) {
+	records, err := r.store.ReadAlerts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &state{alerts: map[string]*Alert{}, recovered: map[string]int{}, windows: newWindows(r.opts.Rules), memory: newMemory(), cursor: records.Fields["cursor"]}
+	for field, text := range records.Fields {
+		switch kind, rest, _ := strings.Cut(field, ":"); kind {
+		case "a":
+			a := new(Alert)
+			if json.Unmarshal([]byte(text), a) == nil && a.key() == field {
+				s.alerts[field] = a
+			}
+		case "w":
+			s.windows.load(field, text)
+		case "s":
+			var n int
+			if json.Unmarshal([]byte(text), &n) == nil {
+				s.recovered[rest] = n
+			}
+		}
+	}
+	var known struct {
+		Replicas map[string]knownReplica
+		Lost     int64
+	}
+	if json.Unmarshal([]byte(records.Fields["replicas"]), &known) == nil {
+		if known.Replicas != nil {
+			s.memory.known = known.Replicas
+		}
+		s.memory.lost = known.Lost
+	}
+	return s, nil
+}
+
+// receivers returns the names of the receivers of a rule.
+func (r *Runner) receivers(rule *Rule) []string {
+	if len(rule.To) > 0 {
+		return rule.To
+	}
+	return slices.Sorted(maps.Keys(r.opts.Receivers))
+}

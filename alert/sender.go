@@ -1,0 +1,241 @@
+package alert
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/ltsworker/ltsworker/task"
+)
+
+const (
+	// sendTime bounds one try to send a message.
+	sendTime = 15 * time.Second
+	// poll is the time between two looks at a queue to which this process has added nothing. Other
+	// processes add tests.
+	poll = 5 * time.Second
+	// A message whose tries fail is dropped after keepTrying, one that the service refuses after
+	// mostRefused tries.
+	keepTrying  = 24 * time.Hour
+	mostRefused = 3
+	maxBackoff  = 5 * time.Minute
+)
+
+// sender sends the notices of one receiver. Only its own receiver can delay it.
+type sender struct {
+	runner   *Runner
+	name     string
+	receiver Receiver
+	pace     Pace
+	wake     chan struct{}
+	lost     func() // ends the leadership
+
+	health *health // nil for not read
+	acked  string  // the id of a message that was sent and may still be in the store
+}
+
+// health is what is known of a receiver. It is in the store, so that the next process keeps to the
+// pace.
+type health struct {
+	// Next is when the theoretical arrival of the next message is: the pace is kept by GCRA.
+	Next   time.Time `json:"next,omitzero"`
+	Until  time.Time `json:"until,omitzero"` // the service takes nothing before
+	Sent   int64     `json:"sent"`
+	Failed int64     `json:"failed"`
+	Last   time.Time `json:"last,omitzero"`  // when a message was sent
+	Since  time.Time `json:"since,omitzero"` // when tries began to fail; zero if they work
+	Error  string    `json:"error,omitempty"`
+}
+
+// sending is a message that was composed.
+type sending struct {
+	ID      string           `json:"id"`
+	At      time.Time        `json:"at"`
+	Notices []string         `json:"notices"`
+	More    map[string]int64 `json:"more,omitempty"`
+	Tries   int              `json:"tries"`
+	Refused int              `json:"refused"`
+	Next    time.Time        `json:"next,omitzero"` // of the next try
+}
+
+// signal lets the sender look at its queue.
+func (s *sender) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (s *sender) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		wait, idle := s.step(ctx)
+		timer := time.NewTimer(wait)
+		var wake chan struct{}
+		if idle { // otherwise more notices join the next message
+			wake = s.wake
+		}
+		select {
+		case <-timer.C:
+		case <-wake:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+}
+
+// step does what is due and returns the time until the next step.
+func (s *sender) step(ctx context.Context) (wait time.Duration, idle bool) {
+	failed := func(err error) (time.Duration, bool) {
+		if errors.Is(err, errLost) {
+			s.lost()
+		} else if ctx.Err() == nil {
+			s.runner.log.Error("the queue of a receiver cannot be used", "receiver", s.name, "err", err)
+		}
+		return poll, false
+	}
+	if s.health == nil {
+		if err := s.load(ctx); err != nil {
+			return failed(err)
+		}
+	}
+	q, err := s.runner.store.AlertQueue(ctx, s.name)
+	if err != nil {
+		return failed(err)
+	}
+	now := s.runner.now()
+	var message sending
+	known := q.Sending != "" && json.Unmarshal([]byte(q.Sending), &message) == nil
+	switch {
+	case known && message.ID == s.acked:
+		// It was sent, and the write after that failed.
+		if err := s.write(ctx, task.AlertWrite{Sending: map[string]string{s.name: ""}}); err != nil {
+			return failed(err)
+		}
+		return 0, false
+	case !known && len(q.Notices) == 0 && len(q.Overflow) == 0:
+		return poll, true
+	}
+	if wait := s.untilFree(now, &message); wait > 0 {
+		return wait, false
+	}
+	if !known {
+		message = sending{ID: newMessageID(), At: now, Notices: q.Notices, More: q.Overflow}
+	}
+	if err := s.compose(ctx, &message, !known, now); err != nil {
+		return failed(err)
+	}
+	if err := s.try(ctx, &message); err != nil {
+		return failed(err)
+	}
+	return 0, false
+}
+
+// untilFree returns how long the receiver or its service takes no message.
+func (s *sender) untilFree(now time.Time, m *sending) time.Duration {
+	free := s.health.Next.Add(-time.Duration(s.pace.Burst-1) * s.pace.Every)
+	wait := max(s.health.Until.Sub(now), m.Next.Sub(now), free.Sub(now))
+	return min(wait, maxBackoff*3) // a clock that went back
+}
+
+// compose takes the notices from the queue into the message, and takes a place in the pace, both
+// before the message is sent: the service counts it also if the answer is lost.
+func (s *sender) compose(ctx context.Context, m *sending, fresh bool, now time.Time) error {
+	if s.health.Next.Before(now) {
+		s.health.Next = now
+	}
+	s.health.Next = s.health.Next.Add(s.pace.Every)
+	m.Tries++
+	w := task.AlertWrite{Sending: map[string]string{s.name: encode(m)}}
+	if fresh {
+		w.Taken = map[string]int{s.name: len(m.Notices)}
+		w.Counted = map[string]map[string]int64{s.name: m.More}
+	}
+	return s.write(ctx, w)
+}
+
+// try sends the message once and writes what has become of it.
+func (s *sender) try(ctx context.Context, m *sending) error {
+	timed, cancel := context.WithTimeout(ctx, sendTime)
+	answer, err := s.receiver.Channel.Send(timed, s.message(m))
+	cancel()
+	if ctx.Err() != nil && err != nil {
+		return nil // this process ends; the next one sends it
+	}
+	now := s.runner.now()
+	entry := task.AlertLogEntry{Receiver: s.name, Message: m.ID, Text: s.message(m).Title(English), Alerts: len(m.Notices), Tries: m.Tries}
+	w := task.AlertWrite{Sending: map[string]string{s.name: ""}}
+	if err == nil {
+		s.acked = m.ID
+		s.health.Sent++
+		s.health.Last, s.health.Since, s.health.Error = now, time.Time{}, ""
+		entry.What, entry.Error = "sent", answer
+		w.Log = append(w.Log, entry)
+		return s.write(ctx, w)
+	}
+	var refusal *SendError
+	if !errors.As(err, &refusal) {
+		refusal = &SendError{Err: err}
+	}
+	if refusal.Refused {
+		m.Refused++
+	}
+	if s.health.Since.IsZero() {
+		s.health.Since = now
+		s.runner.log.Error("a receiver of alerts does not take a message; trying again", "receiver", s.name, "err", err)
+	}
+	s.health.Failed++
+	s.health.Error = task.CutHead(err.Error(), maxDetail)
+	entry.Error = err.Error()
+	if refusal.After > 0 {
+		s.health.Until = now.Add(refusal.After)
+	}
+	if m.Refused >= mostRefused || now.Sub(m.At) > keepTrying {
+		entry.What = "dropped"
+		s.runner.log.Error("a message about alerts was dropped", "receiver", s.name, "message", m.ID, "notices", len(m.Notices), "err", err)
+		w.Log = append(w.Log, entry)
+		return s.write(ctx, w)
+	}
+	if m.Tries == 1 {
+		entry.What = "failed"
+		w.Log = append(w.Log, entry)
+	}
+	m.Next = now.Add(min(time.Second<<min(m.Tries, 10), maxBackoff))
+	w.Sending[s.name] = encode(m)
+	return s.write(ctx, w)
+}
+
+// message returns the message for the channel.
+func (s *sender) message(m *sending) *Message {
+	return &Message{ID: m.ID, Pool: s.runner.store.Pool(), At: m.At, Notices: decodeNotices(m.Notices), More: decodeMore(m.More),
+		Lang: s.receiver.lang(), Console: s.runner.opts.Console}
+}
+
+func (r Receiver) lang() Lang {
+	if r.Lang == "" {
+		return English
+	}
+	return r.Lang
+}
+
+// write writes a change with the health of the receiver.
+func (s *sender) write(ctx context.Context, w task.AlertWrite) error {
+	w.Set = map[string]string{"r:" + s.name: encode(s.health)}
+	held, err := s.runner.store.WriteAlerts(ctx, s.runner.owner, w)
+	if err == nil && !held {
+		return errLost
+	}
+	return err
+}
+
+// load reads what was known of the receiver.
+func (s *sender) load(ctx context.Context) error {
+	records, err := s.runner.store.ReadAlerts(ctx)
+	if err != nil {
+		return err
+	}
+	s.health = new(health)
+	_ = json.Unmarshal([]byte(records.Fields["r:"+s.name]), s.health) // what cannot be read is unknown
+	s.runner.ahead.Store(int64(time.Until(records.Now)))
+	return nil
+}

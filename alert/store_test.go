@@ -1,0 +1,313 @@
+package alert
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// fakeStore is a Store and a Board in memory, whose clock is that of the test.
+type fakeStore struct {
+	mu       sync.Mutex
+	err      error // of all calls
+	stats    task.Stats
+	running  []*task.Task
+	oldest   map[string]time.Time
+	replicas []task.ReplicaInfo
+	groups   []task.GroupInfo
+	late     []task.StoredTrigger
+	triggers []task.StoredTrigger
+	history  map[string][]task.TriggerRecord
+	lags     map[string]task.Lag
+	archives []task.ArchiveInfo
+	findings []task.Finding
+	events   []task.Event
+
+	owner    string
+	until    time.Time
+	fields   map[string]string
+	silences map[string]string
+	notices  map[string][]string
+	overflow map[string]map[string]int64
+	sending  map[string]string
+	log      []task.AlertLogEntry
+	writes   int
+}
+
+func newFakeStore() *fakeStore {
+	return &fakeStore{oldest: map[string]time.Time{}, history: map[string][]task.TriggerRecord{}, fields: map[string]string{}, silences: map[string]string{},
+		notices: map[string][]string{}, overflow: map[string]map[string]int64{}, sending: map[string]string{}}
+}
+
+// do locks the store for a call.
+func (f *fakeStore) do(call func()) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err == nil {
+		call()
+	}
+	return f.err
+}
+
+func (f *fakeStore) Pool() string { return "media" }
+func (f *fakeStore) Running(_ context.Context, n int) (s task.Stats, r []*task.Task, at time.Time, err error) {
+	err = f.do(func() {
+		s, r, at = f.stats, f.running[:min(n, len(f.running))], time.Now()
+		s.Queues = slices.Clone(s.Queues)
+	})
+	return s, r, at, err
+}
+func (f *fakeStore) WaitingSince(context.Context, ...string) (o map[string]time.Time, at time.Time, err error) {
+	err = f.do(func() { o, at = maps.Clone(f.oldest), time.Now() })
+	return o, at, err
+}
+func (f *fakeStore) Replicas(context.Context) (r []task.ReplicaInfo, err error) {
+	err = f.do(func() { r = slices.Clone(f.replicas) })
+	return r, err
+}
+func (f *fakeStore) Groups(_ context.Context, names ...string) (int, []task.GroupInfo, error) {
+	var groups []task.GroupInfo
+	err := f.do(func() {
+		if len(names) == 0 {
+			groups = slices.Clone(f.groups)
+		}
+	})
+	return 0, groups, err
+}
+func (f *fakeStore) LateTriggers(context.Context) (late []task.StoredTrigger, now time.Time, err error) {
+	err = f.do(func() { late = slices.Clone(f.late) })
+	return late, time.Now(), err
+}
+func (f *fakeStore) TriggerNames(context.Context) (names []string, err error) {
+	err = f.do(func() {
+		for _, t := range f.triggers {
+			names = append(names, t.Name)
+		}
+	})
+	return names, err
+}
+func (f *fakeStore) Triggers(context.Context, ...string) (all []task.StoredTrigger, now time.Time, err error) {
+	err = f.do(func() { all = slices.Clone(f.triggers) })
+	return all, time.Now(), err
+}
+func (f *fakeStore) TriggerHistory(_ context.Context, name string) (all []task.TriggerRecord, err error) {
+	err = f.do(func() { all = slices.Clone(f.history[name]) })
+	return all, err
+}
+func (f *fakeStore) SubscriptionLags(context.Context) (lags map[string]task.Lag, kept int, err error) {
+	err = f.do(func() { lags = maps.Clone(f.lags) })
+	return lags, 1000, err
+}
+func (f *fakeStore) Archives(context.Context) (all []task.ArchiveInfo, err error) {
+	err = f.do(func() { all = slices.Clone(f.archives) })
+	return all, err
+}
+func (f *fakeStore) Inspect(context.Context, task.Inspection) iter.Seq2[task.Finding, error] {
+	var findings []task.Finding
+	err := f.do(func() { findings = slices.Clone(f.findings) })
+	return func(yield func(task.Finding, error) bool) {
+		if err != nil {
+			yield(task.Finding{}, err)
+			return
+		}
+		for _, x := range findings {
+			if !yield(x, nil) {
+				return
+			}
+		}
+	}
+}
+func (f *fakeStore) LastEvent(context.Context) (cursor string, err error) {
+	err = f.do(func() { cursor = fmt.Sprint(len(f.events)) })
+	return cursor, err
+}
+
+// ReadEvents has cursors that count the events. A cursor of a time, as a preview has, is the start.
+func (f *fakeStore) ReadEvents(_ context.Context, after string, limit int, _ time.Duration) (events []task.Event, err error) {
+	n := 0
+	if !strings.Contains(after, "-") {
+		fmt.Sscan(after, &n)
+	}
+	err = f.do(func() { events = slices.Clone(f.events[n:min(n+limit, len(f.events))]) })
+	return events, err
+}
+
+// event adds an event of now.
+func (f *fakeStore) event(e task.Event) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.add(e)
+}
+
+// add is event for a caller that has the lock.
+func (f *fakeStore) add(e task.Event) {
+	e.At, e.Cursor = time.Now(), fmt.Sprint(len(f.events)+1)
+	f.events = append(f.events, e)
+}
+
+func (f *fakeStore) HoldAlerts(_ context.Context, owner string, lease time.Duration) (held bool, err error) {
+	err = f.do(func() {
+		if held = f.owner == "" || f.owner == owner || !time.Now().Before(f.until); held {
+			f.owner, f.until = owner, time.Now().Add(lease)
+		}
+	})
+	return held, err
+}
+func (f *fakeStore) ReleaseAlerts(_ context.Context, owner string) error {
+	return f.do(func() {
+		if f.owner == owner {
+			f.owner = ""
+		}
+	})
+}
+func (f *fakeStore) ReadAlerts(context.Context) (r task.AlertRecords, err error) {
+	err = f.do(func() {
+		r = task.AlertRecords{Fields: maps.Clone(f.fields), Silences: maps.Clone(f.silences), Owner: f.owner, Now: time.Now()}
+	})
+	return r, err
+}
+func (f *fakeStore) WriteAlerts(_ context.Context, owner string, w task.AlertWrite) (held bool, err error) {
+	err = f.do(func() {
+		if held = f.owner == owner && time.Now().Before(f.until); held {
+			f.write(w)
+		}
+	})
+	return held, err
+}
+
+func (f *fakeStore) write(w task.AlertWrite) {
+	f.writes++
+	for _, field := range w.Remove {
+		delete(f.fields, field)
+	}
+	maps.Copy(f.fields, w.Set)
+	for _, id := range w.Unsilent {
+		delete(f.silences, id)
+	}
+	for to, n := range w.Taken {
+		f.notices[to] = f.notices[to][n:]
+	}
+	for to, counts := range w.Counted {
+		for field, n := range counts {
+			if f.overflow[to][field] -= n; f.overflow[to][field] == 0 {
+				delete(f.overflow[to], field)
+			}
+		}
+	}
+	for _, n := range w.Notices {
+		if len(f.notices[n.Receiver]) < task.MaxAlertNotices {
+			f.notices[n.Receiver] = append(f.notices[n.Receiver], n.Text)
+			continue
+		}
+		if f.overflow[n.Receiver] == nil {
+			f.overflow[n.Receiver] = map[string]int64{}
+		}
+		f.overflow[n.Receiver][n.Count]++
+	}
+	for to, text := range w.Sending {
+		if f.sending[to] = text; text == "" {
+			delete(f.sending, to)
+		}
+	}
+	f.log = append(f.log, w.Log...)
+}
+func (f *fakeStore) AlertQueue(_ context.Context, to string) (q task.AlertQueue, err error) {
+	err = f.do(func() {
+		q = task.AlertQueue{Notices: slices.Clone(f.notices[to]), Overflow: maps.Clone(f.overflow[to]), Sending: f.sending[to]}
+	})
+	return q, err
+}
+func (f *fakeStore) SetSilence(_ context.Context, id, text string) error {
+	return f.do(func() { f.silences[id] = text })
+}
+func (f *fakeStore) PushNotice(_ context.Context, to, text string) (bool, error) {
+	return true, f.do(func() { f.notices[to] = append(f.notices[to], text) })
+}
+func (f *fakeStore) LogAlert(_ context.Context, e task.AlertLogEntry) error {
+	return f.do(func() { f.log = append(f.log, e) })
+}
+func (f *fakeStore) AlertLog(context.Context, string, int) ([]task.AlertLogEntry, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.log), f.err
+}
+
+// change changes the store.
+func (f *fakeStore) change(do func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	do()
+}
+
+// fakeChannel keeps what it gets.
+type fakeChannel struct {
+	mu    sync.Mutex
+	got   []Message
+	send  func(ctx context.Context, m *Message) error // nil: takes all
+	pace  Pace
+	again time.Duration
+}
+
+func (c *fakeChannel) Kind() string { return "fake" }
+func (c *fakeChannel) Pace() Pace {
+	if c.pace.Burst == 0 {
+		return PerMinute(19)
+	}
+	return c.pace
+}
+func (c *fakeChannel) Resend() time.Duration { return c.again }
+func (c *fakeChannel) Send(ctx context.Context, m *Message) (string, error) {
+	if c.send != nil {
+		if err := c.send(ctx, m); err != nil {
+			return "", err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.got = append(c.got, *m)
+	return "ok", nil
+}
+
+// messages returns what the channel has got, and forgets it.
+func (c *fakeChannel) messages() []Message {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	got := c.got
+	c.got = nil
+	return got
+}
+
+// start runs a Runner until the end of the test, or until stop is called.
+func start(t *testing.T, f *fakeStore, o Options) (stop func()) {
+	t.Helper()
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
+	}
+	r, err := New(f, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := r.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	}()
+	stop = func() { cancel(); <-done }
+	t.Cleanup(stop)
+	return stop
+}
+
+// pass lets fake time pass.
+func pass(d time.Duration) { time.Sleep(d) } // fake time

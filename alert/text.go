@@ -1,0 +1,224 @@
+package alert
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// Title returns one line that says what the message is about.
+func (m *Message) Title(lang Lang) string {
+	w := words[lang]
+	var parts []string
+	for _, state := range []NoticeState{StateFiring, StateEnded, StateUnsilenced, StateTest} {
+		if n := m.Count(state); n > 0 {
+			parts = append(parts, fmt.Sprintf(w.states[state], n))
+		}
+	}
+	return fmt.Sprintf(w.title, Plain(m.Pool), strings.Join(parts, w.comma))
+}
+
+// Lines returns the message as lines without its title, the most urgent first, in at most size
+// bytes with a line break after each. Of what does not fit, the last line has the counts.
+// Each line is passed to format, which may add marks.
+func (m *Message) Lines(lang Lang, size int, format func(Line) string) []string {
+	w := words[lang]
+	type entry struct {
+		Line
+		of *Notice
+	}
+	var all []entry
+	for _, state := range []NoticeState{StateUnsilenced, StateFiring, StateEnded, StateTest} {
+		for _, severity := range []Severity{Critical, Warning, Info, ""} {
+			for i := range m.Notices {
+				if n := &m.Notices[i]; n.State == state && n.Severity == severity {
+					all = append(all, entry{Line{State: state, Severity: severity, Rule: Plain(n.Rule), Text: Plain(n.Text(lang))}, n})
+				}
+			}
+		}
+	}
+	const reserve = 400 // for the counts
+	var lines []string
+	used := 0
+	left := slices.Clone(m.More)
+	for i, e := range all {
+		text := format(e.Line)
+		last := i == len(all)-1 && len(left) == 0
+		if used+len(text)+1 > size-reserve && (!last || used+len(text)+1 > size) {
+			for _, rest := range all[i:] {
+				left = append(left, More{rest.of.Rule, rest.of.State, 1})
+			}
+			break
+		}
+		lines = append(lines, text)
+		used += len(text) + 1
+	}
+	if len(left) == 0 {
+		return lines
+	}
+	return append(lines, cut(format(Line{Text: w.more(left)}), size-used-1))
+}
+
+// Line is a line of a message.
+type Line struct {
+	State    NoticeState
+	Severity Severity
+	Rule     string
+	Text     string // with the rule, in the language of the receiver
+}
+
+// more counts what a message does not have, by state and rule.
+func (w *wording) more(left []More) string {
+	type key struct {
+		state NoticeState
+		rule  string
+	}
+	sums, total := map[key]int{}, 0
+	for _, l := range left {
+		sums[key{l.State, l.Rule}] += l.Count
+		total += l.Count
+	}
+	keys := slices.SortedFunc(maps.Keys(sums), func(a, b key) int {
+		if d := sums[b] - sums[a]; d != 0 {
+			return d
+		}
+		return strings.Compare(string(a.state)+a.rule, string(b.state)+b.rule)
+	})
+	const named = 8
+	var parts []string
+	for _, k := range keys[:min(len(keys), named)] {
+		part := fmt.Sprintf(w.states[k.state], sums[k])
+		if k.rule != "" {
+			part = Plain(k.rule) + " " + part
+		}
+		parts = append(parts, part)
+	}
+	if len(keys) > named {
+		parts = append(parts, "…")
+	}
+	return fmt.Sprintf(w.andMore, total, strings.Join(parts, w.comma))
+}
+
+// Text describes a notice in one line.
+func (n *Notice) Text(lang Lang) string {
+	w := words[lang]
+	switch n.State {
+	case StateTest:
+		if n.By != "" {
+			return fmt.Sprintf(w.testBy, n.By)
+		}
+		return w.test
+	case StateUnsilenced:
+		return w.unsilenced(n)
+	}
+	text := n.Rule
+	if n.Severity != "" {
+		text += " (" + w.severities[n.Severity] + ")"
+	}
+	if at := labelText(n.Labels, w); at != "" {
+		text += w.colon + at
+	}
+	text += w.colon + w.condition(n)
+	switch {
+	case n.State == StateEnded:
+		text += w.comma + fmt.Sprintf(w.lasted, Duration(n.Ended.Sub(n.Since)))
+	case !n.Since.IsZero():
+		text += w.comma + fmt.Sprintf(w.since, n.Since.UTC().Format("2006-01-02 15:04:05 UTC"))
+		if n.Again {
+			text += w.comma + w.again
+		}
+	}
+	if n.Detail != "" && n.State == StateFiring {
+		text += w.comma + fmt.Sprintf(w.detail, n.Detail)
+	}
+	return text
+}
+
+func labelText(labels map[string]string, w *wording) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		word := w.labels[name]
+		if word == "" {
+			word = name
+		}
+		parts = append(parts, word+" "+labels[name])
+	}
+	return strings.Join(parts, w.comma)
+}
+
+// Describe returns what the alert says, in a language.
+func (a *Alert) Describe(lang Lang) string {
+	n := a.notice(StateFiring, false)
+	return words[lang].condition(&n)
+}
+
+// LabelText returns the labels of the alert, in a language.
+func (a *Alert) LabelText(lang Lang) string { return labelText(a.Labels, words[lang]) }
+
+// FormatValue returns a value of a condition for people.
+func FormatValue(c Condition, v float64) string {
+	switch conditions[c].unit {
+	case none:
+		return ""
+	case share:
+		return strings.TrimSuffix(strconv.FormatFloat(v*100, 'f', 1, 64), ".0") + " %"
+	case seconds:
+		return Duration(time.Duration(v * float64(time.Second)))
+	}
+	return strconv.FormatFloat(math.Floor(v), 'f', -1, 64)
+}
+
+// Duration shows a duration with at most two units, such as 3 min 5 s.
+func Duration(d time.Duration) string {
+	const day = 24 * time.Hour
+	two := func(n, of time.Duration, a, b string) string {
+		if rest := d % n / of; rest > 0 {
+			return fmt.Sprintf("%d %s %d %s", d/n, a, rest, b)
+		}
+		return fmt.Sprintf("%d %s", d/n, a)
+	}
+	switch d = d.Round(time.Second); {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", d/time.Second)
+	case d < time.Hour:
+		return two(time.Minute, time.Second, "min", "s")
+	case d < day:
+		return two(time.Hour, time.Minute, "h", "min")
+	}
+	return two(day, time.Hour, "d", "h")
+}
+
+// Plain returns a text in one line in which nothing is a mark of Markdown or HTML, or changes the
+// order of the text.
+func Plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\r' || r == '\t':
+			return ' '
+		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r):
+			return -1
+		}
+		// Signs of the same look, which mean nothing.
+		if i := strings.IndexRune("<>[]*`#|\\", r); i >= 0 {
+			return []rune("＜＞［］＊'＃｜＼")[i]
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+}
+
+// cut returns at most n bytes of a text, cut at a rune.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	n = max(n-len("…"), 0)
+	for n > 0 && s[n]&0xc0 == 0x80 {
+		n--
+	}
+	return s[:n] + "…"
+}

@@ -1,0 +1,308 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/alert"
+	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/config"
+	"github.com/ltsworker/ltsworker/internal/logging"
+	"github.com/ltsworker/ltsworker/internal/record"
+	"github.com/ltsworker/ltsworker/internal/redisurl"
+	"github.com/ltsworker/ltsworker/internal/terminal"
+	"github.com/ltsworker/ltsworker/redisstore"
+)
+
+func newAlert(g *globals) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "alert COMMAND",
+		Short: "Send messages when something is wrong, and silence them",
+		Long: `Evaluate rules on a pool, and send messages to webhooks, mail, DingTalk, WeCom, Feishu
+and Alertmanager when something is wrong. The section alerts of a config file has the
+rules and the receivers:
+
+  alerts:
+    receivers:
+      ops: {dingtalk: {url: {env: DING_URL}, secret: {env: DING_SECRET}}, lang: zh}
+    rules:
+      failures: {when: failed_share, over: 10%, window: 10m, for: 1m, by: [kind]}
+      wait: {when: oldest_wait, over: 15m, queues: [mail.*], severity: critical}
+
+The page docs/alerts.md explains all keys and conditions. run, the console and replicas
+with such a section evaluate the rules; one process of a pool does at a time.`,
+		Example: `  ltsworker alert rules -c alerts.yaml
+  ltsworker alert test ops -c alerts.yaml
+  ltsworker alert run -c alerts.yaml
+  ltsworker alert silence add --rule wait --queue mail.out --for 2h --reason "new server"`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(cmd, args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newAlertRun(g), newAlertList(g), newAlertRules(g), newAlertTest(g), newAlertHistory(g), newAlertSilence(g))
+	return cmd
+}
+
+// alertFlag is the file of the rules on the command line.
+type alertFlag struct{ file textFlag }
+
+func (f *alertFlag) add(cmd *cobra.Command) {
+	cmd.Flags().VarP(&f.file, "config", "c", "config `FILE` with a section alerts")
+}
+
+// open reads the file and connects to its pool.
+func (f *alertFlag) open(g *globals, log *slog.Logger) (*alert.Runner, *alert.Options, *connection, *redisstore.Store, error) {
+	if f.file == "" {
+		return nil, nil, nil, nil, usagef("-c FILE is missing")
+	}
+	c, err := config.ReadAlerts(string(f.file))
+	if err != nil {
+		return nil, nil, nil, nil, &inputError{err}
+	}
+	o := c.OpenAlerts(log)
+	if err := c.Err(); err != nil {
+		return nil, nil, nil, nil, &inputError{err}
+	}
+	name, err := g.poolName(c.PoolName)
+	if err != nil {
+		return nil, nil, nil, nil, err
+	}
+	at, err := g.target(c.RedisURL)
+	if err != nil {
+		return nil, nil, nil, nil, err
+	}
+	rdb := at.Client()
+	store := redisstore.New(rdb, name)
+	r, err := alert.New(store, *o)
+	if err != nil {
+		return nil, nil, nil, nil, err
+	}
+	return r, o, &connection{rdb, at, nil}, store, nil
+}
+
+func newAlertRun(g *globals) *cobra.Command {
+	var (
+		f         alertFlag
+		logFormat string
+	)
+	cmd := &cobra.Command{
+		Use:   "run -c FILE",
+		Short: "Evaluate the rules of a file and send messages",
+		Long: `Evaluate the rules of a file and send messages, until interrupted. Several runs for the
+same pool are safe: one of them works, and another one takes over within 20 seconds when
+it ends. What fires, which messages are due and the pace of each receiver are in Redis.`,
+		Args: between(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !slices.Contains(logging.Formats, logFormat) {
+				return usagef("--log-format must be one of %s, not %s", strings.Join(logging.Formats, " "), terminal.Quoted(logFormat))
+			}
+			log := logging.NewFormat(cmd.ErrOrStderr(), slog.LevelInfo, logFormat)
+			r, _, at, store, err := f.open(g, log)
+			if err != nil {
+				return err
+			}
+			defer at.Close()
+			defer store.Close()
+			if err := at.Reach(cmd.Context()); err != nil {
+				return err
+			}
+			log.Info("alerts starting", "pool", store.Pool(), "redis", at.Address, "redis_from", at.Source)
+			if err := r.Run(cmd.Context()); err != nil {
+				return redisurl.Unreachable(at.Address, err)
+			}
+			log.Info("stopped")
+			return nil
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringVar(&logFormat, "log-format", "auto", "format of the log: text, json, or auto: text on a terminal, else json")
+	return cmd
+}
+
+// runAlerts runs the alert rules of the config file of a replica, which OpenAlerts has checked.
+func runAlerts(ctx context.Context, at *connection, c *config.Config, log *slog.Logger) {
+	store := redisstore.New(at.UniversalClient, c.PoolName)
+	defer store.Close()
+	r, err := alert.New(store, *c.OpenAlerts(log))
+	if err == nil {
+		err = r.Run(ctx)
+	}
+	if err != nil {
+		log.Error("the alert rules do not run", "err", err)
+	}
+}
+
+// alertRecord is an alert in JSON output.
+type alertRecord struct {
+	Rule      string            `json:"rule"`
+	State     string            `json:"state"` // firing or pending
+	Severity  string            `json:"severity"`
+	Labels    map[string]string `json:"labels"`
+	Condition string            `json:"condition"`
+	Value     float64           `json:"value"`
+	Threshold float64           `json:"threshold"`
+	Text      string            `json:"text"`
+	Detail    string            `json:"detail,omitempty"`
+	Since     string            `json:"since"`
+	FiredAt   string            `json:"fired_at,omitempty"`
+	SentAt    string            `json:"sent_at,omitempty"`
+	Silence   string            `json:"silence,omitempty"`
+}
+
+func newAlertList(g *globals) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "ls",
+		Short: "Show what fires and what is pending",
+		Long: `Show the alerts that fire, and those that are pending: their rule applies, and has not
+applied for long enough. SILENCE is the id of the silence that keeps messages back.
+A note says if no process runs the rules, or since when a receiver takes no messages.`,
+		Args: between(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
+				s, err := alert.ReadState(ctx, c.Store)
+				if err != nil {
+					return err
+				}
+				return printAlerts(cmd, &s, c.Name, asJSON)
+			})
+		},
+	}
+	addJSON(cmd, &asJSON)
+	return cmd
+}
+
+func printAlerts(cmd *cobra.Command, s *alert.State, pool string, asJSON bool) error {
+	out := cmd.OutOrStdout()
+	tab := terminal.NewTable(out, "RULE", "STATE", "SEVERITY", "OF", "SINCE", "SILENCE", "WHAT")
+	tab.Paint("STATE", func(cell string) terminal.Style {
+		return map[string]terminal.Style{"firing": terminal.Red, "pending": terminal.Yellow}[cell]
+	})
+	for _, part := range []struct {
+		state  string
+		alerts []alert.Alert
+	}{{"firing", s.Firing}, {"pending", s.Pending}} {
+		for i := range part.alerts {
+			a := &part.alerts[i]
+			silence := ""
+			if by := s.SilencedBy(a); by != nil {
+				silence = by.ID
+			}
+			if asJSON {
+				record := alertRecord{a.Rule, part.state, string(a.Severity), a.Labels, string(a.When), a.Value, a.Threshold, a.Describe(alert.English), a.Detail,
+					record.Instant(a.Since), record.Instant(a.Fired), record.Instant(a.Sent), silence}
+				if err := terminal.WriteJSON(out, record); err != nil {
+					return err
+				}
+				continue
+			}
+			what := a.Describe(alert.English)
+			if a.Detail != "" {
+				what += "; last: " + a.Detail
+			}
+			tab.Row(terminal.Printable(a.Rule), part.state, string(a.Severity), terminal.Printable(a.LabelText(alert.English)), terminal.AgeAt(a.Since, s.Now), silence, terminal.Printable(what))
+		}
+	}
+	if len(s.Firing)+len(s.Pending) == 0 {
+		if err := reportNone(cmd, "nothing fires in pool "+pool); err != nil {
+			return err
+		}
+	} else if !asJSON {
+		if err := tab.Flush(); err != nil {
+			return err
+		}
+	}
+	return alertNotes(cmd.ErrOrStderr(), s)
+}
+
+// alertNotes prints what keeps alerts from being sent.
+func alertNotes(w io.Writer, s *alert.State) error {
+	var notes []string
+	if s.Owner == "" {
+		note := "no process runs alert rules for this pool; start ltsworker alert run"
+		if !s.At.IsZero() {
+			note += "; the last evaluation was " + terminal.AgeAt(s.At, s.Now) + " ago"
+		}
+		notes = append(notes, note)
+	}
+	for _, r := range s.Receivers {
+		if !r.Since.IsZero() {
+			notes = append(notes, fmt.Sprintf("receiver %s takes no messages since %s: %s", r.Name, record.Instant(r.Since), terminal.Printable(r.Error)))
+		}
+	}
+	for _, note := range notes {
+		if _, err := fmt.Fprintln(w, "note: "+note); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func newAlertHistory(g *globals) *cobra.Command {
+	var (
+		limit  int
+		asJSON bool
+	)
+	cmd := &cobra.Command{
+		Use:   "history",
+		Short: "List messages and silences, newest first",
+		Long: `List the messages that were sent, failed or dropped, and silences with their ends, newest
+first. A message that failed is tried again with the same id; it is dropped after three
+refusals of the service, or after a day. About the newest 1,000 entries are kept.`,
+		Args: between(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if limit < 1 {
+				return usagef("--limit must be at least 1, not %d", limit)
+			}
+			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
+				log, err := c.Store.AlertLog(ctx, "", limit)
+				if err != nil {
+					return err
+				}
+				if len(log) == 0 {
+					return reportNone(cmd, "no message about alerts was sent in pool "+c.Name)
+				}
+				tab := terminal.NewTable(cmd.OutOrStdout(), "AT", "WHAT", "RECEIVER", "MESSAGE", "ALERTS", "TRIES", "TEXT", "ANSWER")
+				for _, e := range log {
+					if asJSON {
+						err = terminal.WriteJSON(cmd.OutOrStdout(), struct {
+							At       string `json:"at"`
+							What     string `json:"what"`
+							Receiver string `json:"receiver,omitempty"`
+							Message  string `json:"message,omitempty"`
+							Alerts   int    `json:"alerts"`
+							Tries    int    `json:"tries"`
+							Text     string `json:"text,omitempty"`
+							Answer   string `json:"answer,omitempty"`
+						}{record.Instant(e.At), e.What, e.Receiver, e.Message, e.Alerts, e.Tries, e.Text, e.Error})
+						if err != nil {
+							return err
+						}
+						continue
+					}
+					tab.Row(e.At.Local().Format(time.DateTime), e.What, terminal.Printable(e.Receiver), terminal.Printable(e.Message), strconv.Itoa(e.Alerts), strconv.Itoa(e.Tries),
+						terminal.Printable(e.Text), terminal.Printable(e.Error))
+				}
+				if asJSON {
+					return nil
+				}
+				return tab.Flush()
+			})
+		},
+	}
+	cmd.Flags().IntVar(&limit, "limit", 50, "list at most this many")
+	addJSON(cmd, &asJSON)
+	return cmd
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/alert"
+	"github.com/ltsworker/ltsworker/internal/record"
+	"github.com/ltsworker/ltsworker/internal/redisurl"
+	"github.com/ltsworker/ltsworker/internal/terminal"
+)
+
+// ruleRecord is a rule in JSON output.
+type ruleRecord struct {
+	Name      string        `json:"name"`
+	When      string        `json:"when"`
+	Threshold float64       `json:"threshold"`
+	WindowMS  int64         `json:"window_ms"`
+	ForMS     int64         `json:"for_ms"`
+	KeepMS    int64         `json:"keep_ms"`
+	RepeatMS  int64         `json:"repeat_ms"` // 0 for never
+	Severity  string        `json:"severity"`
+	To        []string      `json:"to"` // empty for all
+	Fires     bool          `json:"would_fire"`
+	Over      int           `json:"over"` // how many values are beyond the threshold
+	Values    []alert.Value `json:"values"`
+}
+
+func newAlertRules(g *globals) *cobra.Command {
+	var (
+		f      alertFlag
+		asJSON bool
+	)
+	cmd := &cobra.Command{
+		Use:   "rules -c FILE",
+		Short: "Check the rules of a file, and show what would fire",
+		Long: `Check the rules and receivers of a file, and show for each rule its greatest value in the
+pool now, and whether the rule would alert. The command changes nothing and sends
+nothing. It counts the events of the window in the event stream, at most 50,000 of them.`,
+		Args: between(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r, _, at, store, err := f.open(g, newPlainLog(cmd.ErrOrStderr()))
+			if err != nil {
+				return err
+			}
+			defer at.Close()
+			defer store.Close()
+			ctx := cmd.Context()
+			if err := at.Reach(ctx); err != nil {
+				return err
+			}
+			all, err := r.Preview(ctx)
+			if err != nil {
+				return redisurl.Unreachable(at.Address, err)
+			}
+			return printRules(cmd, all, asJSON)
+		},
+	}
+	f.add(cmd)
+	addJSON(cmd, &asJSON)
+	return cmd
+}
+
+func printRules(cmd *cobra.Command, all []alert.Outlook, asJSON bool) error {
+	out := cmd.OutOrStdout()
+	tab := terminal.NewTable(out, "RULE", "WHEN", "LIMIT", "NOW", "OF", "WOULD FIRE", "FOR", "SEVERITY", "TO")
+	tab.Paint("WOULD FIRE", terminal.NotEmpty(terminal.Red))
+	for _, o := range all {
+		r := o.Rule
+		if asJSON {
+			err := terminal.WriteJSON(out, ruleRecord{r.Name, string(r.When), r.Threshold, r.Window.Milliseconds(), r.For.Milliseconds(), r.Keep.Milliseconds(),
+				max(r.Repeat, 0).Milliseconds(), string(r.Severity), append([]string{}, r.To...), o.Over > 0, o.Over, append([]alert.Value{}, o.Values...)})
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		now, of, fires, to := "", "", "", strings.Join(r.To, " ")
+		if len(o.Values) > 0 {
+			v := o.Values[0]
+			now = alert.FormatValue(r.When, v.Value)
+			of = terminal.Printable((&alert.Alert{Labels: v.Labels}).LabelText(alert.English))
+		}
+		if o.Over > 0 {
+			fires = fmt.Sprintf("yes: %d", o.Over)
+		}
+		if to == "" {
+			to = "all"
+		}
+		tab.Row(terminal.Printable(r.Name), string(r.When), alert.FormatValue(r.When, r.Threshold), now, of, fires, terminal.Duration(r.For), string(r.Severity), terminal.Printable(to))
+	}
+	if asJSON {
+		return nil
+	}
+	return tab.Flush()
+}
+
+func newAlertTest(g *globals) *cobra.Command {
+	var (
+		f      alertFlag
+		asJSON bool
+	)
+	cmd := &cobra.Command{
+		Use:   "test RECEIVER -c FILE",
+		Short: "Send one test message to a receiver",
+		Long: `Send one test message to a receiver of the file, and show what its service has answered.
+Redis is not used: neither the pace of the receiver nor the history knows of the message.`,
+		Args: between(1, 1, "a receiver"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			_, o, at, store, err := f.open(g, slog.New(slog.DiscardHandler))
+			if err != nil {
+				return err
+			}
+			defer at.Close()
+			defer store.Close()
+			receiver, ok := o.Receivers[args[0]]
+			if !ok {
+				return &inputError{fmt.Errorf("%s has no receiver %s", f.file, terminal.Quoted(args[0]))}
+			}
+			m := alert.TestMessage(store.Pool(), receiver, o.Console, "ltsworker alert test")
+			answer, err := receiver.Channel.Send(cmd.Context(), m)
+			return printTest(cmd, args[0], receiver.Channel.Kind(), m.ID, answer, err, asJSON)
+		},
+	}
+	f.add(cmd)
+	addJSON(cmd, &asJSON)
+	return cmd
+}
+
+func printTest(cmd *cobra.Command, name, kind, id, answer string, failed error, asJSON bool) error {
+	if asJSON {
+		text := ""
+		if failed != nil {
+			text = failed.Error()
+		}
+		err := terminal.WriteJSON(cmd.OutOrStdout(), struct {
+			Receiver string `json:"receiver"`
+			Kind     string `json:"kind"`
+			Message  string `json:"message"`
+			Sent     bool   `json:"sent"`
+			Answer   string `json:"answer,omitempty"`
+			Error    string `json:"error,omitempty"`
+			At       string `json:"at"`
+		}{name, kind, id, failed == nil, answer, text, record.Instant(time.Now())})
+		if err == nil && failed != nil {
+			err = errReported
+		}
+		return err
+	}
+	if failed != nil {
+		// Not wrapped, so that it is not taken for an error of the connection to Redis.
+		return errors.New(name + " (" + kind + ") has not taken the message: " + terminal.Printable(failed.Error()))
+	}
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s (%s) has taken the message: %s\n", terminal.Printable(name), kind, terminal.Printable(answer))
+	return err
+}

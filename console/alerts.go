@@ -1,0 +1,109 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ltsworker/ltsworker/alert"
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// recentAlerts is how many messages the page of alerts lists.
+const recentAlerts = 50
+
+// alertsPage is the page of alerts. They are shown whether or not this console runs the rules.
+type alertsPage struct {
+	alert.State
+	Log []task.AlertLogEntry
+}
+
+func (q *request) alerts() error {
+	ctx, cancel := context.WithTimeout(q.Context(), patience)
+	defer cancel()
+	s, err := alert.ReadState(ctx, q.site.store)
+	if err != nil {
+		return err
+	}
+	log, err := q.site.store.AlertLog(ctx, "", recentAlerts)
+	if err != nil {
+		return err
+	}
+	return q.render("alerts", s.Now, alertsPage{s, log})
+}
+
+// alertRows are rows of a table of alerts.
+type alertRows struct {
+	V      view
+	Alerts []alert.Alert
+}
+
+// Silenced returns the silence of an alert, nil for none.
+func (p alertsPage) Silenced(a alert.Alert) *alert.Silence { return p.SilencedBy(&a) }
+
+// About describes an alert in the language of the page.
+func (q *request) About(a alert.Alert) string { return a.Describe(alert.Lang(q.lang)) }
+
+// AlertLabels names what an alert is about.
+func (q *request) AlertLabels(a alert.Alert) string { return a.LabelText(alert.Lang(q.lang)) }
+
+// Limit shows the threshold of a rule.
+func (q *request) Limit(r alert.Rule) string { return alert.FormatValue(r.When, r.Threshold) }
+
+// silence begins a silence.
+func (q *request) silence() error {
+	s := alert.Silence{Rule: q.text("rule"), Queue: q.text("queue"), Kind: q.text("kind"), Group: q.text("group"), By: q.user.Name, Reason: q.text("reason")}
+	length, err := time.ParseDuration(cmp.Or(q.text("for"), "0"))
+	if err != nil {
+		return &task.FieldError{Field: "for", Msg: "must be a duration such as 2h"}
+	}
+	if err := s.Check(length); err != nil {
+		return err
+	}
+	return q.perform(action{name: "alerts/silence", target: s.String(), do: func(ctx context.Context) (int, error) {
+		_, err := alert.AddSilence(ctx, q.site.store, s, length)
+		return 0, err
+	}})
+}
+
+// unsilence ends a silence.
+func (q *request) unsilence() error {
+	id := q.text("id")
+	err := q.perform(action{name: "alerts/unsilence", target: id, do: func(ctx context.Context) (int, error) {
+		_, err := alert.EndSilence(ctx, q.site.store, id, q.user.Name)
+		return 0, err
+	}})
+	if errors.Is(err, alert.ErrNoSilence) {
+		return notFound("silence", id)
+	}
+	return err
+}
+
+// testReceiver queues a test message, which the process that runs the rules sends.
+func (q *request) testReceiver() error {
+	name := q.text("receiver")
+	s, err := alert.ReadState(q.Context(), q.site.store)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(s.Receivers, func(r alert.ReceiverState) bool { return r.Name == name }) {
+		return notFound("receiver", name)
+	}
+	if s.Owner == "" {
+		return &problem{http.StatusConflict, "error.no_runner", nil}
+	}
+	return q.perform(action{name: "alerts/test", target: name, do: func(ctx context.Context) (int, error) {
+		pushed, err := q.site.store.PushNotice(ctx, name, alert.TestNotice(q.user.Name))
+		if err == nil && !pushed {
+			err = &problem{http.StatusConflict, "error.no_room", []any{name}}
+		}
+		return 0, err
+	}})
+}
+
+// text returns a value of the form without spaces around it.
+func (q *request) text(name string) string { return strings.TrimSpace(q.PostFormValue(name)) }
