@@ -93,6 +93,7 @@ type mtask struct {
 	reply             bool      // the next end is pushed to its reply list
 	dueStep           int       // the step that scheduled it for a short time; 0 for a long time
 	seq               int       // orders the tasks of a priority; 0 before it has a position
+	aged              aged      // that its header says
 
 	score  string // the score that was first read with this seq
 	scored int    // the seq to which score belongs
@@ -143,9 +144,11 @@ type walk struct {
 	limits                   map[string]int // "pool", "queue:Q", "group:G", "groups"; 0 for none set
 	configured               map[string]int // the limits that replicas configured last
 	paused                   map[string]bool
-	rates                    map[string]task.Rate // by "q QUEUE", "g GROUP" and "groups"
-	used                     map[string]int       // tokens; see modelrate_test.go
-	replies                  map[string][]string  // states by id
+	began                    time.Time                // by the clock of the server
+	aging                    map[string]time.Duration // by queue
+	rates                    map[string]task.Rate     // by "q QUEUE", "g GROUP" and "groups"
+	used                     map[string]int           // tokens; see modelrate_test.go
+	replies                  map[string][]string      // states by id
 	cursor                   string
 	retried, enqueued, ended int
 	rejected                 int
@@ -163,11 +166,15 @@ var (
 func newWalk(t *testing.T, rdb *redis.Client, seed uint64) *walk {
 	w := &walk{site: newSite(t, rdb), t: t, ctx: t.Context(), rng: rand.New(rand.NewPCG(seed, 0)), tasks: map[string]*mtask{},
 		claims: map[int64]*mclaim{}, sequences: map[string]*sequenceModel{}, replicas: map[string]*mreplica{}, limits: map[string]int{},
-		configured: map[string]int{}, paused: map[string]bool{}, rates: map[string]task.Rate{}, used: map[string]int{}, replies: map[string][]string{}, cursor: "0", tokens: []string{task.NewToken("none")}, reported: map[string]task.OutsideReport{}}
+		configured: map[string]int{}, paused: map[string]bool{}, rates: map[string]task.Rate{}, aging: map[string]time.Duration{}, used: map[string]int{}, replies: map[string][]string{}, cursor: "0", tokens: []string{task.NewToken("none")}, reported: map[string]task.OutsideReport{}}
 	for _, base := range slices.Sorted(maps.Keys(walkServes)) {
 		w.enlist(base)
 	}
+	w.began = w.now(t)
 	rdb.AddHook(&w.sent)
+	for range walkQueues { // later most queues are in use, and their aging does not change
+		w.setAging()
+	}
 	return w
 }
 
@@ -279,9 +286,7 @@ func (w *walk) promote() {
 			m.v++
 			w.appended++
 			m.state = task.Waiting
-			if m.seq == 0 {
-				m.seq = w.nextSeq()
-			}
+			w.placeDue(m)
 		}
 	}
 	for id, m := range w.tasks {
@@ -347,10 +352,7 @@ func (w *walk) waiting(queue string) []*mtask {
 		}
 	}
 	slices.SortFunc(all, func(a, b *mtask) int {
-		if a.spec.Priority != b.spec.Priority {
-			return int(b.spec.Priority) - int(a.spec.Priority)
-		}
-		return a.seq - b.seq
+		return int(w.position(a) - w.position(b))
 	})
 	return all
 }

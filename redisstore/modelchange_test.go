@@ -65,7 +65,6 @@ func (w *walk) retry() {
 			w.appended++
 			m.v++
 			m.generation++
-			m.seq = w.nextSeq()
 			m.meta = nil
 			m.state, m.code, m.failures, m.lost, m.stop, m.timed, m.reply, m.ends, m.dueStep, m.slowFence = task.Waiting, "", 0, 0, false, false, false, 0, 0, 0
 			state, done = task.Waiting, true
@@ -79,6 +78,7 @@ func (w *walk) retry() {
 	}
 	if done {
 		m.edit(e)
+		w.place(m)
 	}
 	cs, err := w.store.Retry(w.ctx, e, id)
 	w.changed(m, id, cs, err, done, state, why)
@@ -112,13 +112,10 @@ func (w *walk) edit() {
 	if m != nil {
 		state = m.state
 		if done = state == task.Waiting || state == task.Scheduled; done {
-			if e.Priority != nil && *e.Priority != m.spec.Priority && m.seq > 0 {
-				m.seq = w.nextSeq()
+			from := m.spec.Priority
+			if m.edit(e); m.spec.Priority != from {
+				w.move(m, from)
 			}
-			if e.Priority != nil && *e.Priority != m.spec.Priority {
-				m.score = ""
-			}
-			m.edit(e)
 		}
 	}
 	cs, err := w.store.Change(w.ctx, e, id)
@@ -141,9 +138,7 @@ func (w *walk) runNow() {
 			w.appended++
 			m.v++
 			m.past = true
-			if m.seq == 0 {
-				m.seq = w.nextSeq()
-			}
+			w.placeDue(m)
 			m.state, m.dueStep = task.Waiting, 0
 			state, done = task.Waiting, true
 		}
@@ -171,7 +166,10 @@ func (w *walk) configure() {
 	var s task.Setting
 	n, on := pick(w, 0, 1, 2, 4, task.NoLimit), w.rng.IntN(3) == 0
 	q, g := pick(w, walkQueues...), pick(w, "g", "h", "g.h")
-	switch w.rng.IntN(8) {
+	switch w.rng.IntN(10) {
+	case 8, 9:
+		w.setAging()
+		return
 	case 6, 7:
 		w.setRate()
 		return
@@ -269,9 +267,9 @@ func (w *walk) replay() {
 	calls := w.sent.take()
 	before := w.state()
 	for _, args := range calls {
-		// A call that was refused with UNCOUNTED, before all running tasks were counted, is refused
-		// again.
-		if err := w.rdb.Do(w.ctx, args...).Err(); !redis.HasErrorPrefix(err, "UNCOUNTED") {
+		// A call that was refused is refused again: with UNCOUNTED before all running tasks were
+		// counted, with INUSE while a task waits or runs in the queue.
+		if err := w.rdb.Do(w.ctx, args...).Err(); !redis.HasErrorPrefix(err, "UNCOUNTED") && !redis.HasErrorPrefix(err, "INUSE") {
 			w.must(err)
 		}
 	}

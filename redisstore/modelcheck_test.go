@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,6 +77,8 @@ func words(s task.Spec) string {
 	return strings.Join(all, "")
 }
 
+var agedWord = regexp.MustCompile(` aged=\S+`)
+
 // checkRecord checks task:ID byte by byte except for the score. checkOrder checks the order of
 // scores.
 func (w *walk) checkRecord(k keys, m *mtask) {
@@ -127,23 +130,15 @@ func (w *walk) checkRecord(k keys, m *mtask) {
 			want += fmt.Sprint(" deadline_at=", at(m.spec.Deadline))
 		}
 	}
-	if d := cmp.Diff(want+"\n"+string(m.spec.Payload), record[34:]); d != "" {
+	header, payload, _ := strings.Cut(record[34:], "\n")
+	word := agedWord.FindString(header)
+	if word != m.aged.word() {
+		w.failf("the header of %s has %q, want %q: %s", m.id, word, m.aged.word(), header)
+	}
+	if d := cmp.Diff(want+"\n"+string(m.spec.Payload), strings.Replace(header, word, "", 1)+"\n"+payload); d != "" {
 		w.failf("the record of %s (-want +got):\n%s", m.id, d)
 	}
 	m.checkScore(w, record[17:33])
-}
-
-// checkScore checks that a score changes only with the task's position.
-func (m *mtask) checkScore(w *walk, score string) {
-	n, err := strconv.ParseInt(score, 10, 64)
-	priority, sequence := 127-n>>45, n&(1<<45-1)
-	if err != nil || priority != int64(m.spec.Priority) || (sequence == 0) != (m.seq == 0) {
-		w.failf("%s of priority %d, sequence %d has the score %s: priority %d, sequence %d", m.id, m.spec.Priority, m.seq, score, priority, sequence)
-	}
-	if m.scored == m.seq && m.score != "" && m.score != score {
-		w.failf("the score of %s changed from %s to %s", m.id, m.score, score)
-	}
-	m.score, m.scored = score, m.seq
 }
 
 // checkOrder checks that the order by score, and by id for equal scores, is the order in which the
@@ -156,12 +151,17 @@ func (w *walk) checkOrder() {
 		}
 	}
 	slices.SortFunc(all, func(a, b *mtask) int { return a.seq - b.seq })
-	last := map[int8]*mtask{}
+	type class struct {
+		aged     aged
+		priority int8
+	}
+	last := map[class]*mtask{}
 	for _, m := range all {
-		if l := last[m.spec.Priority]; l != nil && (m.score < l.score || m.score == l.score && m.id <= l.id) {
+		c := class{m.aged, m.spec.Priority}
+		if l := last[c]; l != nil && (m.score < l.score || m.score == l.score && m.id <= l.id) {
 			w.failf("%s at %s is not behind %s at %s", m.id, m.score, l.id, l.score)
 		}
-		last[m.spec.Priority] = m
+		last[c] = m
 	}
 }
 

@@ -312,10 +312,7 @@ func (w *walk) order(queue string) []string {
 		}
 	}
 	slices.SortFunc(all, func(a, b *mtask) int {
-		if a.spec.Priority != b.spec.Priority {
-			return int(b.spec.Priority) - int(a.spec.Priority)
-		}
-		return a.seq - b.seq
+		return int(w.position(a) - w.position(b))
 	})
 	ids := make([]string, len(all))
 	for i, m := range all {

@@ -44,11 +44,12 @@ func (w *walk) someSpec(i int, delay time.Duration) task.Spec {
 // make adds a new task to the model.
 func (w *walk) make(s task.Spec) *mtask {
 	m := &mtask{spec: s, id: s.ID, state: task.Waiting, v: 1, timed: true, reply: s.Reply}
+	m.aged = w.agedIn(m)
 	switch {
 	case s.Hold:
 		m.state = task.Scheduled
 	case s.Delay == 0:
-		m.seq = w.nextSeq()
+		w.place(m)
 	case s.Delay == short:
 		m.state, m.dueStep = task.Scheduled, w.step
 	default:

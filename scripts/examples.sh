@@ -24,6 +24,8 @@ expect() { # WHAT WANTED GOT
 
 expect examples/service "20 pictures, 219000 bytes" "$(go run ./examples/service)"
 
+expect examples/shards "78498 prime numbers below a million" "$(go run ./examples/shards)"
+
 expect examples/triggers "three reports, three sweeps" "$(go run ./examples/triggers)"
 
 start_redis "$dir"

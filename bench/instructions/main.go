@@ -4,10 +4,14 @@
 //	go run ./instructions -parts           # also the instructions of each Redis command
 //	go run ./instructions -functions 25    # also the most expensive functions of the server
 //	go run ./instructions -phases drain    # only phases whose names contain this
+//	go run ./instructions -tasks 10000     # to compare versions
 //
 // The names of all functions need a redis-server with symbols; set REDIS_SERVER to
 // its program. Without symbols only exported functions have names. These include all
 // commands.
+//
+// The drains of 50 and 200 tasks per call vary by 3 % from run to run with 2,000 tasks, and by
+// 0.6 % with 10,000: a drain of few tasks makes few calls, and their number varies.
 //
 // It needs redis-server 7 or newer, valgrind, and a minute.
 package main

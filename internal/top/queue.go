@@ -129,6 +129,18 @@ func (m *model) actOnQueue(key, queue string, f pool.Filter, of string) tea.Cmd 
 	return nil
 }
 
+// labelsText returns how many tasks wait for each set of labels, "" if no task with labels waits.
+func labelsText(q pool.QueueInfo) string {
+	var sets []string
+	for _, l := range q.Lines {
+		sets = append(sets, fmt.Sprintf("%s: %d waiting", terminal.Printable(strings.Join(l.Labels, " ")), l.Waiting))
+	}
+	if q.MoreLines > 0 {
+		sets = append(sets, fmt.Sprintf("%d more sets of labels", q.MoreLines))
+	}
+	return strings.Join(sets, ", ")
+}
+
 func (q queueSubject) read(ctx context.Context, r *reader, s *snapshot) (content, error) {
 	name := string(q)
 	i := slices.IndexFunc(s.queues, func(l pool.QueueLoad) bool { return l.Name == name })
@@ -151,6 +163,7 @@ func (q queueSubject) read(ctx context.Context, r *reader, s *snapshot) (content
 		serving = []string{"no replica"}
 	}
 	f.add("served by", strings.Join(serving, ", "))
+	f.add("labels", labelsText(load.QueueInfo))
 	tasks, note := s.runningIn(func(t *task.Task) bool { return t.Queue == name }), "running and waiting"
 	if task.CheckName(name) == nil && load.Waiting > 0 {
 		n := 0

@@ -43,3 +43,19 @@ func TestPageOfAQueueSaysThatItShowsTheFirstWaitingTasks(t *testing.T) {
 	s.press("down", "enter")
 	s.shows("TASK (running, first 50 waiting)")
 }
+
+func TestPageOfAQueueHasTheSetsOfLabelsForWhichTasksWait(t *testing.T) {
+	s := newSite(t, "redis://"+redisserver.Start(t).Addr())
+	s.enqueue(task.Spec{Kind: "k", Queue: "q"})
+	s.read()
+	s.press("down", "enter")
+	s.press("esc")
+	for range 2 {
+		s.enqueue(task.Spec{Kind: "k", Queue: "q", Labels: []string{"gpu", "zone=a"}})
+	}
+	s.enqueue(task.Spec{Kind: "k", Queue: "q", Labels: []string{"gpu"}})
+	s.read()
+	s.press("enter")
+	s.shows("gpu zone=a: 2 waiting")
+	s.shows("gpu: 1 waiting")
+}
