@@ -44,7 +44,7 @@ func (r *Runner) round(ctx context.Context, s *state) (told []string, err error)
 	if err != nil {
 		return nil, err
 	}
-	r.ahead.Store(int64(records.Now.Sub(time.Now())))
+	r.ahead.Store(int64(time.Until(records.Now)))
 	j := &judge{now: found.at, alerts: s.alerts, resends: r.resends(), to: r.receivers, recovered: s.recovered}
 	var over []Silence
 	for _, silence := range readSilences(records.Silences) {

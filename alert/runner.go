@@ -152,8 +152,7 @@ func (r *Runner) renew(ctx context.Context, stop func()) {
 // state is what the process that has the lease knows.
 type state struct {
 	alerts    map[string]*Alert
-	silences  map[string]Silence // as read last
-	recovered map[string]int     // by silence
+	recovered map[string]int // by silence
 	windows   *windows
 	memory    *memory
 	cursor    string
