@@ -94,6 +94,7 @@ func TestReplicaThatDiesHasGoneUntilAnotherOneRunsOnItsHost(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		f, c := newFakeStore(), &fakeChannel{}
 		start(t, f, Options{Rules: []Rule{{Name: "gone", When: ReplicaGone}}, Receivers: map[string]Receiver{"ops": {Channel: c}}})
+		pass(time.Second) // between two looks
 		seen := time.Now()
 		for range 3 { // its lease ends after the second look
 			f.change(func() {
