@@ -75,15 +75,22 @@ type (
 	//	Version   string
 	//	StartedAt time.Time
 	//	SeenAt    time.Time
-	//	Silent    time.Duration  // since SeenAt, by the store's clock
-	//	Lease     time.Duration  // how long the replica may be silent before other replicas get its tasks
-	//	Draining  bool           // a drain was requested
-	//	Refuses   string         // why the replica takes no tasks for now, as its Config.Admit returned it; "" if it takes some
-	//	Outages   []Outage       // of servers that its tasks need, the oldest first
-	//	Queues    map[string]int // slots by queue, of at most 250 queues
+	//	Silent    time.Duration // since SeenAt, by the store's clock
+	//	Lease     time.Duration // how long the replica may be silent before other replicas get its tasks
+	//	Draining  bool          // a drain was requested
+	//	// DrainingSince is when a drain was requested or began; zero if the replica does not drain. It
+	//	// waits for running tasks for DrainTimeout, then cancels them and waits for StopGrace. Both
+	//	// are zero if the replica did not report them.
+	//	DrainingSince           time.Time
+	//	DrainTimeout, StopGrace time.Duration
+	//	Refuses                 string         // why the replica takes no tasks for now, as its Config.Admit returned it; "" if it takes some
+	//	Outages                 []Outage       // of servers that its tasks need, the oldest first
+	//	Queues                  map[string]int // slots by queue, of at most 250 queues
 	//	// Shared names, by queue, the slots that the queue shares with others. Queues then has the
 	//	// number of these slots for each of the queues. It is nil for none.
-	//	Shared    map[string]string
+	//	Shared map[string]string
+	//	// Weights has the weight of each queue that shares slots.
+	//	Weights   map[string]int
 	//	Kinds     []string // that have a handler
 	//	Disabled  []string // those of the Kinds that do not run here, at most 250
 	//	Labels    []string // that the replica configures; see AllLabels
