@@ -52,7 +52,7 @@ if seen and tonumber(seen) > tonumber(number) then
   return redis.error_reply('STALE a newer call of this sequence was made')
 end
 local function stops()
-  return known[3] and table.concat(call('SMEMBERS', P .. 'stop:' .. replica), ' ') or ''
+  return known[3] and table.concat(call('SMEMBERS', P .. 'stop:' .. replica), '\n') or ''
 end
 local state = joined and (known[4] and 1 or 0) or 2
 

@@ -8,7 +8,7 @@
 --       the log, bytes that the attempt has written to its log ('' if the log has not changed), then the outages (JSON; ''
 --       for none; missing if they have not changed)
 -- Returns {1 if the replica is on the list, 2 if it is and was asked to drain, 0 if it must join again, a letter per claim
---       (k kept, l lost, r recount), stops ("FENCE ID …", with a negative fence for an attempt that a report from outside
+--       (k kept, l lost, r recount), stops (lines "FENCE ID", with a negative fence for an attempt that a report from outside
 --       has ended), 1 if a trigger waits for its time}.
 -- Keeps: a lease never ends later than the bound of its attempts plus the grace. An attempt that runs in the pool and not on
 -- the replica (a failover lost its report) is taken back.
@@ -117,7 +117,7 @@ local function stops()
   for _, request in ipairs(requests) do
     if string.sub(request, 1, 1) == '-' then Request.forget(replica, request) end
   end
-  return table.concat(requests, ' ')
+  return table.concat(requests, '\n')
 end
 
 Queue.write()

@@ -258,22 +258,18 @@ func (r *replyReader) short(n int) []bool {
 	return short
 }
 
-// attempts takes a text of fences and ids in turn.
-func (r *replyReader) attempts() []task.Attempt {
-	w := words{rest: r.string()}
-	if w.rest == "" {
-		return nil
-	}
-	attempts := make([]task.Attempt, 0, (1+strings.Count(w.rest, " "))/2)
-	for w.rest != "" && !w.bad {
+// attempts takes lines with a fence and an id. It leaves out damaged ones.
+func (r *replyReader) attempts() (attempts []task.Attempt) {
+	for line := range strings.Lines(r.string()) {
+		w := words{rest: strings.TrimSuffix(line, "\n")}
 		a := task.Attempt{Fence: w.int(), ID: w.next()}
+		if w.bad || w.rest != "" {
+			continue // the set was damaged
+		}
 		if a.Fence < 0 {
 			a.Fence, a.Reported = -a.Fence, true
 		}
 		attempts = append(attempts, a)
-	}
-	if w.bad {
-		r.fail("fences and ids", w.rest)
 	}
 	return attempts
 }

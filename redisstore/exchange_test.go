@@ -251,3 +251,25 @@ func TestUnreadableFieldStopsNeitherClaimNorListing(t *testing.T) {
 	check("claimed", s.claimAll(t, 3))
 	list("listed while running")
 }
+
+// A member that no script writes hides neither the stop requests nor the verdicts.
+func TestDamagedStopRequestIsLeftOut(t *testing.T) {
+	rdb := redisserver.Shared(t).Client(t)
+	s := newSite(t, rdb)
+	s.join(t, "r")
+	s.enqueue(t, task.Spec{ID: "a", Kind: "k"})
+	claimed := s.claimAll(t, 1)
+	if _, err := s.store.Stop(t.Context(), "", "a"); err != nil {
+		t.Fatal(err)
+	}
+	rdb.SAdd(t.Context(), s.prefix+"stop:r", "x", "1 2 3", "y\n-1")
+	want := []task.Attempt{{ID: "a", Fence: claimed[0].Fence}}
+	renewed, err := s.store.Renew(t.Context(), task.Renewal{Replica: "r", Lease: time.Hour, Grace: time.Second, Held: heldBy(claimed...)})
+	if err != nil || !slices.Equal(renewed.Stops, want) {
+		t.Errorf("a renewal returns %+v, %v", renewed.Stops, err)
+	}
+	got, err := s.store.Exchange(t.Context(), claimOf(2, "default", 1))
+	if err != nil || !slices.Equal(got.Stops, want) {
+		t.Errorf("an exchange returns %+v, %v", got.Stops, err)
+	}
+}
