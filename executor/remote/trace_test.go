@@ -9,7 +9,9 @@ import (
 
 func TestRequestHasTheTraceOfTheAttempt(t *testing.T) {
 	s := serve(t, nil)
-	ctx := task.WithTraceHeaders(t.Context(), func(context.Context) map[string]string { return map[string]string{"traceparent": "00-a-b-01", "x-own": "no"} })
+	ctx := task.WithTraceHeaders(t.Context(), func(context.Context) map[string]string {
+		return map[string]string{"traceparent": "00-a-b-01", "x-own": "no"}
+	})
 	h := s.handler(t, func(c *Config) { c.Headers = map[string]string{"X-Own": "mine"} })
 	for _, ctx := range []context.Context{ctx, t.Context()} {
 		if _, err := h(ctx, newTask("1")); err != nil {
