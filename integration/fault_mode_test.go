@@ -161,6 +161,7 @@ func TestEveryScriptFailsClearlyOnAServerThatCannotServe(t *testing.T) {
 					t.Fatal(script, ": ", err)
 				}
 				c.prepare(v)
+				v.keepSignals()
 				subjects[script] = &subject{victim: v, before: v.exact(), calm: calm.read()}
 			}
 

@@ -116,6 +116,16 @@ func plain(s string) string {
 	return s
 }
 
+// keepSignals keeps the signals of the pool, which expire in a minute, until the pool is removed.
+func (v *victim) keepSignals() {
+	v.t.Helper()
+	for _, name := range v.keys() {
+		if strings.HasPrefix(name, "signals:") {
+			v.must(v.rdb.Persist(context.Background(), v.key(name)).Err())
+		}
+	}
+}
+
 // exact returns all data of the pool, key by key. It omits the maintenance lock
 // and the queues that a group may have tasks in: they change at any time.
 func (v *victim) exact() map[string][]string {
