@@ -12,7 +12,7 @@ import (
 // checkpoint.
 func TestTaskOfAKilledReplicaContinuesAtItsCheckpoint(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t, 2*time.Second, 2, 0)
+	f := newFleet(t, 5*time.Second, 2, 0) // no lease ends by itself on a busy machine
 	c := f.client()
 	replicas := f.fleetOf(3)
 	id := enqueue(t, c, pool.Spec{Kind: kindStages, MaxAttempts: 1, Retain: new(time.Hour)})
