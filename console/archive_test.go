@@ -87,7 +87,7 @@ func TestListsGoOnInTheArchive(t *testing.T) {
 	if got := list("kind:rare"); len(got) != 4 {
 		t.Errorf("of a kind: %q", got)
 	}
-	if got := list("age:>2h"); len(got) != 3*rows+7-118 {
+	if got := list("age:>119m30s"); len(got) != 3*rows+7-118 {
 		t.Errorf("of an age: %d", len(got))
 	}
 	if got := list("error:DISK payload::57}"); len(got) != 1 || got[0] != "archived old-56" {
