@@ -55,9 +55,11 @@
   const state = document.getElementById("state");
   let stale = false, next = 0, timer = 0, broken = false;
   const task = new URLSearchParams(location.search).get("id");
+  // A table or a log that was clicked on has the focus only to be scrolled.
+  const focused = () => { const at = document.activeElement; return main !== at && main.contains(at) && !(at.matches("table, pre, div") && !at.matches(":focus-visible")); };
   const held = () => !!main.querySelector("input[name=id][type=checkbox]:checked, details[data-user][open]")
     || [...main.querySelectorAll("input:not([type=checkbox]), textarea")].some((field) => field.value !== field.defaultValue)
-    || main !== document.activeElement && main.contains(document.activeElement)
+    || focused()
     || !getSelection().isCollapsed && main.contains(getSelection().anchorNode);
   function show() {
     const at = main.querySelector("[data-at]");
