@@ -202,7 +202,7 @@
   setInterval(() => { const box = document.getElementById("plots"); if (box) { delete box.dataset.drawn; charts(); } }, 15000);
   addEventListener("load", charts);
 
-  // Keys: / finds, g and a letter goes to a page, j and k move, x chooses, Enter opens.
+  // Keys: / finds, g and a letter goes to a page, j and k move, x chooses, Enter opens, ? lists the keys.
   let cursor = -1, go = false;
   const rows = () => [...main.querySelectorAll("tbody tr")].filter((row) => row.querySelector("a"));
   function place() {
@@ -216,6 +216,8 @@
       if (event.key === "Escape") event.target.blur();
       return;
     }
+    const keys = document.getElementById("keys");
+    if (keys?.open) return;
     if (go) {
       go = false;
       const i = "otqgriejadn".indexOf(event.key), link = document.querySelectorAll("nav a")[i];
@@ -225,6 +227,7 @@
     const row = rows()[cursor];
     switch (event.key) {
       case "/": event.preventDefault(); document.getElementById("find")?.focus(); break;
+      case "?": keys?.showModal(); break;
       case "g": go = true; setTimeout(() => { go = false; }, 1500); break;
       case "j": case "k":
         cursor = Math.max(0, cursor + (event.key === "j" ? 1 : -1));
