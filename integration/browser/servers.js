@@ -107,11 +107,18 @@ export function redis(...args) {
   return call;
 }
 
-/** Runs a command of ltsworker, with a text as its standard input, and returns its output. */
-export function lts(args, input = "") {
-  const running = run(program, args, { cwd: dir, env: { ...process.env, ...environment() }, maxBuffer: 1 << 28 });
-  running.child.stdin.end(input);
-  return running.then(({ stdout }) => stdout);
+/**
+ * Runs a command of ltsworker, with a text as its standard input, and returns its output. On a busy machine Redis may not answer
+ * within the five seconds that a command waits (exit code 3): then the command runs again.
+ */
+export async function lts(args, input = "") {
+  for (let again = 0; ; again++) {
+    const running = run(program, args, { cwd: dir, env: { ...process.env, ...environment() }, maxBuffer: 1 << 28 });
+    running.child.stdin.end(input);
+    try { return (await running).stdout; } catch (err) {
+      if (err.code !== 3 || again === 5) throw err;
+    }
+  }
 }
 
 /** Pushes tasks to the inbox. */

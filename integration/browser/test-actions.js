@@ -95,20 +95,25 @@ export function actionTests(at) {
     await page.context().close();
   });
 
-  test("actions: an admin makes a trigger, with a preview", async () => {
+  test("actions: an admin makes and removes a trigger, and deletes a task", async () => {
     const page = await open(at.url, { user: "ann" });
     await page.goto("/p/default/triggers/edit");
     await page.fill("input[name=name]", "hourly");
     await page.selectOption("select[name=schedule]", "cron");
     await page.fill("input[name=cron]", "0 * * * *");
-    await page.fill("input[name=kind]", "report.make");
+    await page.fill("input[name='task.kind']", "report.make");
     await page.waitForFunction(() => document.querySelectorAll("#preview li time").length === 5, null, { polling: 50 });
     await leads(page, page.click("form.edit button.main"));
     assert.ok((await lts(["trigger", "ls"])).includes("hourly"));
     page.on("dialog", (dialog) => dialog.accept());
     await page.goto("/p/default/trigger?name=hourly");
     await leads(page, page.click("button[formaction$='triggers/remove']"));
+    assert.equal(new URL(page.url()).pathname, "/p/default/triggers");
     assert.ok(!(await lts(["trigger", "ls"])).includes("hourly"));
+
+    await page.goto("/p/default/task?id=export-2");
+    await leads(page, page.click("form.actions button[formaction$='tasks/delete']"));
+    assert.equal(new URL(page.url()).pathname, "/p/default/tasks");
     assert.deepEqual(page.wrong, []);
     await page.context().close();
   });
@@ -117,7 +122,7 @@ export function actionTests(at) {
     const page = await open(at.url, { user: "vic" });
     for (const path of ["", "tasks?q=state:failed", "task?id=mail-101", "queues", "queue?name=media", "groups", "replicas", "triggers", "trigger?name=night", "rejected", "bulk"]) {
       await page.goto("/p/default/" + path);
-      assert.equal(await page.locator("main form button, main input[type=checkbox][name=id]").count(), 0, path);
+      assert.equal(await page.locator("main form[method=post] button, main input[type=checkbox][name=id]").count(), 0, path);
     }
     for (const path of ["tasks/stop", "tasks/retry", "tasks/delete", "enqueue", "triggers/set", "bulk/retry"]) {
       const status = await page.evaluate(async (p) => (await fetch("/p/default/" + p, { method: "POST", body: new URLSearchParams({ id: "mail-101", state: "failed" }) })).status, path);
