@@ -76,7 +76,7 @@ export function loginTests(at) {
     page.wrong.splice(0); // requests to this second console
     await page.goto("/p/default/task?id=bytes-1");
     const text = await page.locator("main").innerText();
-    assert.ok(text.includes("binary"), text);
+    assert.ok(text.includes("17 bytes: 00 01 ff fe"), text);
     assert.ok(![...text].some((c) => c < " " && c !== "\n" && c !== "\t"), "a control character is shown as such");
     assert.deepEqual(page.wrong, []);
     await page.context().close();
