@@ -85,6 +85,14 @@ examples: redis docker ## run the examples and check what they print
 videocut: redis postgres ## test the example with ffmpeg and a page, in a browser
 	@scripts/videocut.sh
 
+.PHONY: browser
+browser: redis ## test the console in a browser (BROWSER=-full: every page with every look; BROWSER=-soak: with a million tasks)
+	@scripts/browser.sh $(BROWSER)
+
+.PHONY: screenshots
+screenshots: redis ## make the pictures of the console for the documentation anew
+	@scripts/browser.sh -screenshots
+
 .PHONY: polyglot
 polyglot: redis ## run the clients and examples in other languages and check what they print
 	@scripts/polyglot.sh
@@ -109,6 +117,8 @@ soak: redis postgres prometheus docker ## the integration tests, the store's rul
 	go test -vet=off -count 1 -timeout 0 -run "$$(scripts/emulated.sh)" ./redisstore -full
 	go test -race -count 1 -timeout 0 $(UNRACED)
 	go test -count 1 -timeout 0 ./console/bulk ./export/sql ./observe/metrics -soak
+	scripts/browser.sh -full
+	scripts/browser.sh -soak
 	cd executor/docker && go test -count 1 -timeout 0 -soak
 	go test -vet=off -count 1 -timeout 0 -v -run TestPagesAreReadByAnIndex/sqlite ./archive -rows 5000000
 

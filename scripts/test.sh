@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 beside=(race unraced)
-others=(emulated containers polyglot lint cross benchmarks examples videocut demo deploy)
+others=(emulated containers polyglot lint cross benchmarks examples videocut browser demo deploy)
 
 # The toolchain and the tests use more memory and less time.
 export GOGC=${GOGC:-400}

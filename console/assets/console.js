@@ -55,9 +55,11 @@
   const state = document.getElementById("state");
   let stale = false, next = 0, timer = 0, broken = false;
   const task = new URLSearchParams(location.search).get("id");
+  // A table or a log that was clicked on has the focus only to be scrolled.
+  const focused = () => { const at = document.activeElement; return main !== at && main.contains(at) && !(at.matches("table, pre, div") && !at.matches(":focus-visible")); };
   const held = () => !!main.querySelector("input[name=id][type=checkbox]:checked, details[data-user][open]")
     || [...main.querySelectorAll("input:not([type=checkbox]), textarea")].some((field) => field.value !== field.defaultValue)
-    || main !== document.activeElement && main.contains(document.activeElement)
+    || focused()
     || !getSelection().isCollapsed && main.contains(getSelection().anchorNode);
   function show() {
     const at = main.querySelector("[data-at]");
@@ -200,7 +202,7 @@
   setInterval(() => { const box = document.getElementById("plots"); if (box) { delete box.dataset.drawn; charts(); } }, 15000);
   addEventListener("load", charts);
 
-  // Keys: / finds, g and a letter goes to a page, j and k move, x chooses, Enter opens.
+  // Keys: / finds, g and a letter goes to a page, j and k move, x chooses, Enter opens, ? lists the keys.
   let cursor = -1, go = false;
   const rows = () => [...main.querySelectorAll("tbody tr")].filter((row) => row.querySelector("a"));
   function place() {
@@ -214,6 +216,8 @@
       if (event.key === "Escape") event.target.blur();
       return;
     }
+    const keys = document.getElementById("keys");
+    if (keys?.open) return;
     if (go) {
       go = false;
       const i = "otqgriejadn".indexOf(event.key), link = document.querySelectorAll("nav a")[i];
@@ -223,6 +227,7 @@
     const row = rows()[cursor];
     switch (event.key) {
       case "/": event.preventDefault(); document.getElementById("find")?.focus(); break;
+      case "?": keys?.showModal(); break;
       case "g": go = true; setTimeout(() => { go = false; }, 1500); break;
       case "j": case "k":
         cursor = Math.max(0, cursor + (event.key === "j" ? 1 : -1));

@@ -1,0 +1,80 @@
+// One browser for all tests. Its pages record what no page may do.
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { chromium } from "playwright-core";
+import { passwords } from "./fixture.js";
+
+const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+let browser;
+
+export async function launch() {
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM || "chromium",
+    chromiumSandbox: process.getuid() !== 0, // root cannot use the sandbox
+    args: ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+  });
+}
+
+/** Returns the addresses of the shared workers that run. */
+export async function sharedWorkers() {
+  const session = await browser.newBrowserCDPSession(), { targetInfos } = await session.send("Target.getTargets");
+  await session.detach();
+  return targetInfos.filter((t) => t.type === "shared_worker").map((t) => t.url);
+}
+export const close = () => browser?.close();
+
+const sessions = new Map(); // of users of a console: the cookies after their login
+
+/** Returns the cookies of a user, who logs in once. */
+async function cookies(url, user) {
+  const key = `${url} ${user}`;
+  if (!sessions.has(key)) {
+    const answer = await fetch(`${url}/login`, {
+      method: "POST", redirect: "manual", headers: { "Content-Type": "application/x-www-form-urlencoded" },
+      body: new URLSearchParams({ name: user, password: passwords[user] }),
+    });
+    sessions.set(key, answer.headers.getSetCookie().map((line) => {
+      const [name, value] = line.split(";")[0].split(/=(.*)/s);
+      return { name, value, url };
+    }));
+  }
+  return sessions.get(key);
+}
+
+/** Opens a context and a page of it. What the page must not do is in page.wrong. */
+export async function open(url, { user, lang = "en", theme = "light", width = 1280, height = 800, js = true } = {}) {
+  const context = await browser.newContext({
+    baseURL: url, locale: lang === "zh" ? "zh-CN" : "en-US", colorScheme: theme, timezoneId: "UTC",
+    viewport: { width, height }, javaScriptEnabled: js, serviceWorkers: "block", reducedMotion: "reduce",
+  });
+  context.setDefaultTimeout(60000);
+  if (user) await context.addCookies(await cookies(url, user));
+  const page = await context.newPage();
+  watch(page, url);
+  return page;
+}
+
+/** Records requests to other hosts, violations of the policy, errors of scripts and answers that are errors. */
+export function watch(page, url) {
+  page.wrong = [];
+  page.on("request", (request) => { if (!request.url().startsWith(url + "/") && !request.url().startsWith("data:")) page.wrong.push(`request to ${request.url()}`); });
+  page.on("console", (message) => { if (message.type() === "error") page.wrong.push(`console: ${message.text()} ${message.location().url}`); });
+  page.on("pageerror", (err) => page.wrong.push(`script: ${err.stack}`));
+  return page;
+}
+
+/** Returns what axe finds in a page, a line for each element. */
+export async function findings(page) {
+  await page.evaluate(axe);
+  const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  return found.violations.flatMap((v) => v.nodes.map((n) => `${v.id}: ${n.target.join(" ")}: ${n.failureSummary.replaceAll("\n", " ")}`));
+}
+
+/** Returns by how many pixels a page is wider than its window, and what is too wide. */
+export const overflow = (page) => page.evaluate(() => {
+  const width = document.documentElement.clientWidth, over = document.documentElement.scrollWidth - width;
+  if (over <= 0) return "";
+  const wide = [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > width + 1).slice(0, 3);
+  return `${over} px too wide: ` + wide.map((e) => `${e.tagName} ${e.className} ${e.textContent.slice(0, 40)}`).join(" | ");
+});

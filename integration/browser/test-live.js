@@ -1,0 +1,77 @@
+// What happens in the pool is on the screen without a reload.
+import assert from "node:assert/strict";
+import test from "node:test";
+import { open, sharedWorkers, watch } from "./browser.js";
+import { lts, push, startConsole, stop, until } from "./servers.js";
+
+const percentile = (all, p) => all.toSorted((a, b) => a - b)[Math.min(all.length - 1, Math.ceil(all.length * p) - 1)];
+
+/** Records when a text appears in the page, by the clock of this machine, which the browser shares. */
+const recordTexts = (page) => page.evaluate(() => {
+  window.seen = {};
+  const look = () => { for (const a of document.querySelectorAll("#main td a")) window.seen[a.textContent] ??= Date.now(); };
+  new MutationObserver(look).observe(document.getElementById("main"), { childList: true, subtree: true });
+  look();
+});
+
+/** Waits until a page has the text in its main part. */
+const shows = (page, text) => page.waitForFunction((t) => document.getElementById("main").textContent.includes(t), text, { polling: 50 });
+
+export function liveTests(at) {
+  test("live: a pushed task is on the screen", async (t) => {
+    const page = await open(at.url, { user: "vic" }), took = [];
+    await page.goto("/p/default/tasks?q=state:waiting+kind:live.event");
+    await recordTexts(page);
+    await page.waitForTimeout(1000); // the stream opens after the page has loaded
+    for (let i = 0; i < (process.env.FULL ? 200 : 30); i++) {
+      const id = `live-${i}`, began = Date.now();
+      await push({ id, kind: "live.event", queue: "live" });
+      const shown = await page.waitForFunction((x) => window.seen[x], id, { polling: "raf" });
+      took.push(await shown.jsonValue() - began);
+      await page.waitForTimeout(i * 37 % 300); // pushes that keep no time with the page
+    }
+    t.diagnostic(`from RPUSH to the screen, ${took.length} tasks: p50 ${percentile(took, 0.5)} ms, p99 ${percentile(took, 0.99)} ms, longest ${Math.max(...took)} ms`);
+    assert.ok(percentile(took, 0.5) < 15000, `p50 ${percentile(took, 0.5)} ms`);
+    assert.deepEqual(page.wrong, []);
+    await page.context().close();
+  });
+
+  test("live: a stream continues after a restart of the console, without a gap", async () => {
+    const { url, port } = at.open, page = await open(url);
+    await page.goto("/p/default/events");
+    await push({ id: "before-1", kind: "live.event", queue: "live" });
+    await shows(page, "before-1");
+    await stop(at.open.console, "SIGKILL");
+    await page.waitForFunction(() => document.getElementById("state").className === "off", null, { polling: 50 });
+    await push({ id: "while-1", kind: "live.event", queue: "live" });
+    await until("the task is admitted", async () => (await lts(["ls", "--queue", "live", "--json"])).includes("while-1"));
+    at.open.console = await startConsole("open", port, "--open");
+    await shows(page, "while-1");
+    await push({ id: "after-1", kind: "live.event", queue: "live" });
+    await shows(page, "after-1");
+    const rows = await page.locator("#main tbody tr td:nth-child(2)").allTextContents();
+    const of = rows.filter((id) => /^(before|while|after)-1$/.test(id));
+    assert.deepEqual(of, ["after-1", "while-1", "before-1"]); // once each, newest first
+    assert.equal(await page.locator("#state").getAttribute("class"), "");
+    await page.context().close();
+  });
+
+  test("live: seven tabs of a browser share one stream", async () => {
+    const first = await open(at.url, { user: "vic" }), context = first.context(), tabs = [first];
+    let streams = 0;
+    context.on("request", (request) => { if (request.url().endsWith("/live")) streams++; });
+    while (tabs.length < 7) tabs.push(watch(await context.newPage(), at.url));
+    for (const tab of tabs) await tab.goto("/p/default/tasks?q=state:waiting+kind:live.tab");
+    for (const tab of tabs) await tab.bringToFront(); // a tab that is hidden reads the page when it is looked at
+    await push({ id: "tab-1", kind: "live.tab", queue: "live" });
+    for (const tab of tabs) {
+      await tab.bringToFront();
+      await shows(tab, "tab-1");
+    }
+    assert.equal(streams, 0, "a page has a stream of its own");
+    const workers = (await sharedWorkers()).filter((url) => url.startsWith(at.url));
+    assert.equal(workers.length, 1, workers.join(" "));
+    assert.deepEqual(tabs.flatMap((tab) => tab.wrong), []);
+    await context.close();
+  });
+}
