@@ -64,23 +64,32 @@ func (q *request) silence() error {
 	if err := s.Check(length); err != nil {
 		return err
 	}
-	return q.perform(action{name: "alerts/silence", target: s.String(), do: func(ctx context.Context) (int, error) {
-		_, err := alert.AddSilence(ctx, q.site.store, s, length)
+	return q.perform(q.silencing(&s, length))
+}
+
+// silencing begins a silence. s is the one that was written afterwards.
+func (q *request) silencing(s *alert.Silence, length time.Duration) action {
+	return action{name: "alerts/silence", target: s.String(), do: func(ctx context.Context) (_ int, err error) {
+		*s, err = alert.AddSilence(ctx, q.site.store, *s, length)
 		return 0, err
-	}})
+	}}
 }
 
 // unsilence ends a silence.
 func (q *request) unsilence() error {
 	id := q.text("id")
-	err := q.perform(action{name: "alerts/unsilence", target: id, do: func(ctx context.Context) (int, error) {
-		_, err := alert.EndSilence(ctx, q.site.store, id, q.user.Name)
-		return 0, err
-	}})
+	err := q.perform(q.unsilencing(id))
 	if errors.Is(err, alert.ErrNoSilence) {
 		return notFound("silence", id)
 	}
 	return err
+}
+
+func (q *request) unsilencing(id string) action {
+	return action{name: "alerts/unsilence", target: id, do: func(ctx context.Context) (int, error) {
+		_, err := alert.EndSilence(ctx, q.site.store, id, q.user.Name)
+		return 0, err
+	}}
 }
 
 // testReceiver queues a test message, which the process that runs the rules sends.

@@ -49,25 +49,34 @@ func until(t *testing.T, what string, met func() bool) {
 	}
 }
 
+// runRules evaluates rules until the end of the test. Messages go to l.
+func (b *browser) runRules(l *letters, rules ...alert.Rule) {
+	b.t.Helper()
+	r, err := alert.New(b.store, alert.Options{Rules: rules, Receivers: map[string]alert.Receiver{"ops": {Channel: l}}, Interval: time.Second, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(b.t.Context())
+	done := make(chan error)
+	go func() { done <- r.Run(ctx) }()
+	b.t.Cleanup(func() { stop(); <-done })
+}
+
 func TestAlertsAreShownSilencedAndTested(t *testing.T) {
 	t.Parallel()
 	b := newBrowser(t, nil)
 	if text := b.page("alerts"); !strings.Contains(text, "No process runs alert rules") {
 		t.Error("the page does not say that no process runs the rules")
 	}
+	if text := b.page(""); strings.Contains(text, "Alerts that fire") {
+		t.Error("the overview of a pool without rules has alerts")
+	}
 	b.enqueue(task.Spec{Queue: "video"}, task.Spec{Queue: "video"})
 	l := &letters{}
-	r, err := alert.New(b.store, alert.Options{Rules: []alert.Rule{{Name: "depth", When: alert.Waiting, Threshold: 1}}, Receivers: map[string]alert.Receiver{"ops": {Channel: l}},
-		Interval: time.Second, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error)
-	go func() { done <- r.Run(ctx) }()
-	defer func() { stop(); <-done }()
+	b.runRules(l, alert.Rule{Name: "depth", When: alert.Waiting, Threshold: 1})
 	until(t, "a message about the queue", func() bool { return l.has("queue video") })
 	until(t, "the message in the history", func() bool { return strings.Contains(b.page("alerts"), "1 firing") })
+	until(t, "the alert on the overview", func() bool { return strings.Contains(b.page(""), "Alerts that fire: 1") })
 	text := b.page("alerts")
 	for _, want := range []string{"depth", "queue video", "2 tasks wait (limit 1)", "webhook", "Send a test"} {
 		if !strings.Contains(text, want) {

@@ -84,6 +84,16 @@ var apiRoutes = []apiRoute{
 	{http.MethodPost, "/pools/{pool}/rejected/{id}/put-back", access.Operator, "", (*request).apiPutBack},
 	{http.MethodDelete, "/pools/{pool}/rejected/{id}", access.Admin, "", (*request).apiDrop},
 	{http.MethodGet, "/pools/{pool}/audit", access.Viewer, "after limit refused", (*request).apiAudit},
+	{http.MethodGet, "/pools/{pool}/bulk", access.Viewer, "", (*request).apiBulkJobs},
+	{http.MethodPost, "/pools/{pool}/bulk", access.Operator, "", (*request).apiAskBulk}, // an admin for delete
+	{http.MethodGet, "/pools/{pool}/bulk/{id}", access.Viewer, "", (*request).apiBulkJob},
+	{http.MethodPost, "/pools/{pool}/bulk/{id}/confirm", access.Operator, "", (*request).apiConfirmBulk}, // likewise
+	{http.MethodPost, "/pools/{pool}/bulk/{id}/cancel", access.Operator, "", (*request).apiCancelBulk},
+	{http.MethodGet, "/pools/{pool}/alerts", access.Viewer, "", (*request).apiAlerts},
+	{http.MethodGet, "/pools/{pool}/alerts/history", access.Viewer, "after limit", (*request).apiAlertHistory},
+	{http.MethodGet, "/pools/{pool}/alerts/silences", access.Viewer, "", (*request).apiSilences},
+	{http.MethodPost, "/pools/{pool}/alerts/silences", access.Operator, "", (*request).apiSilence},
+	{http.MethodDelete, "/pools/{pool}/alerts/silences/{id}", access.Operator, "", (*request).apiUnsilence},
 	{http.MethodGet, "/pools/{pool}/findings", access.Viewer, "", (*request).apiFindings},
 }
 

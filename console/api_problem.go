@@ -129,8 +129,6 @@ func (q *request) apiStatus(err error) (int, string) {
 		return as(http.StatusUnprocessableEntity)
 	case refusals(err), errors.Is(err, pool.ErrQueueInUse):
 		return as(http.StatusConflict)
-	case errors.Is(err, pool.ErrDenied):
-		return as(http.StatusForbidden) // of the Redis user of the console
 	}
 	return q.status(err)
 }

@@ -26,7 +26,9 @@ type browser struct {
 	store *redisstore.Store
 	rdb   *redis.Client
 	name  string // of the pool
-	c     *Console
+	// authorization is the header of requests of the API; "" for none.
+	authorization string
+	c             *Console
 }
 
 var tests atomic.Int64

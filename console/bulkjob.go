@@ -66,7 +66,7 @@ func (q *request) ReadOnly() bool {
 // bulkOf returns the action that asks for a job.
 func bulkOf(verb bulk.Verb) func(*request) error {
 	return func(q *request) error {
-		o := bulk.Order{Verb: verb, Query: q.PostFormValue("q"), State: task.State(q.PostFormValue("state")), User: q.user.Name, Method: q.user.Method}
+		o := bulk.Order{Verb: verb, Query: q.PostFormValue("q"), State: task.State(q.PostFormValue("state"))}
 		if verb == bulk.Change {
 			n, err := strconv.ParseInt(q.PostFormValue("priority"), 10, 8)
 			if err != nil {
@@ -74,12 +74,29 @@ func bulkOf(verb bulk.Verb) func(*request) error {
 			}
 			o.Priority = int8(n)
 		}
-		job, err := q.site.bulk.Ask(q.Context(), o)
+		job, err := q.askBulk(o)
 		if err != nil {
 			return err
 		}
 		return q.toBulk(job)
 	}
+}
+
+// askBulk makes a job for the user, which begins to count.
+func (q *request) askBulk(o bulk.Order) (*bulk.Job, error) {
+	o.User, o.Method = q.user.Name, q.method()
+	return q.site.bulk.Ask(q.Context(), o)
+}
+
+// needBulk returns an error if the role of the user does not allow a verb. page names the refused
+// request in the audit stream.
+func (q *request) needBulk(v bulk.Verb, page string) error {
+	need := bulkRole(v)
+	if q.role >= need {
+		return nil
+	}
+	q.refused(page)
+	return &problem{http.StatusForbidden, "error.role", []any{need}}
 }
 
 // toBulk leads to the page of a job.
@@ -88,9 +105,8 @@ func (q *request) toBulk(job *bulk.Job) error {
 	return nil
 }
 
-// bulkNamed returns the job that the request names.
-func (q *request) bulkNamed() (*bulk.Job, error) {
-	id := q.FormValue("id")
+// bulkNamed returns the job with an id.
+func (q *request) bulkNamed(id string) (*bulk.Job, error) {
 	job, err := q.site.bulk.Get(q.Context(), id)
 	if errors.Is(err, bulk.ErrNoJob) {
 		return nil, notFound("bulk", id)
@@ -100,19 +116,18 @@ func (q *request) bulkNamed() (*bulk.Job, error) {
 
 // confirmBulk lets a job change what it has counted. The user has typed the count.
 func (q *request) confirmBulk() error {
-	job, err := q.bulkNamed()
+	job, err := q.bulkNamed(q.FormValue("id"))
 	if err != nil {
 		return err
 	}
-	if need := bulkRole(job.Verb); q.role < need {
-		q.refused("bulk/confirm " + string(job.Verb) + " " + job.ID)
-		return &problem{http.StatusForbidden, "error.role", []any{need}}
+	if err := q.needBulk(job.Verb, "bulk/confirm "+string(job.Verb)+" "+job.ID); err != nil {
+		return err
 	}
 	count, err := strconv.Atoi(strings.TrimSpace(q.PostFormValue("count")))
 	if err != nil {
 		return &task.FieldError{Field: "count", Msg: "must be the number of tasks that were counted, " + strconv.Itoa(job.Counted)}
 	}
-	yes := bulk.Confirmation{Count: count, Reason: strings.TrimSpace(q.PostFormValue("reason")), User: q.user.Name, Method: q.user.Method}
+	yes := bulk.Confirmation{Count: count, Reason: strings.TrimSpace(q.PostFormValue("reason")), User: q.user.Name, Method: q.method()}
 	if job, err = q.site.bulk.Confirm(q.Context(), job.ID, yes); err != nil {
 		return err
 	}
@@ -120,7 +135,7 @@ func (q *request) confirmBulk() error {
 }
 
 func (q *request) cancelBulk() error {
-	job, err := q.bulkNamed()
+	job, err := q.bulkNamed(q.FormValue("id"))
 	if err != nil {
 		return err
 	}
@@ -151,16 +166,21 @@ type bulkJobPage struct {
 // silent is how long a console may take for a step of a job.
 const silent = 15 * time.Second
 
+// quiet returns how long no console has worked on a job; 0 if one does, or if the job needs none.
+func quiet(j *bulk.Job, now time.Time) time.Duration {
+	if d := now.Sub(j.Updated); d > silent && (j.Phase == bulk.Counting || j.Phase == bulk.Running) {
+		return d
+	}
+	return 0
+}
+
 func (q *request) bulkJob() error {
-	job, err := q.bulkNamed()
+	job, err := q.bulkNamed(q.FormValue("id"))
 	if err != nil {
 		return err
 	}
-	page := bulkJobPage{Job: job, May: q.role >= bulkRole(job.Verb), Words: q.bulkWords(job.Query)}
 	now := q.site.bulk.Now()
-	if quiet := now.Sub(job.Updated); quiet > silent && (job.Phase == bulk.Counting || job.Phase == bulk.Running) {
-		page.Silent = quiet
-	}
+	page := bulkJobPage{Job: job, May: q.role >= bulkRole(job.Verb), Words: q.bulkWords(job.Query), Silent: quiet(job, now)}
 	return q.render("bulkjob", now, page)
 }
 

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +42,15 @@ func (b *browser) bulkPage(id, want string) string {
 	}
 }
 
+// marked checks that the navigation of a page marks one entry, that of a section.
+func (b *browser) marked(page, section string) {
+	b.t.Helper()
+	marks := regexp.MustCompile(`<a href="([^"]*)" aria-current="page">`).FindAllStringSubmatch(page, -1)
+	if len(marks) != 1 || marks[0][1] != "/admin"+b.path(section) {
+		b.t.Errorf("the navigation marks %q, want %s", marks, section)
+	}
+}
+
 // A user acts on all tasks of a list: the page shows the exact count, asks for a reason and the
 // count, and then how it went.
 func TestUserActsOnAllTasksThatMatch(t *testing.T) {
@@ -52,6 +60,7 @@ func TestUserActsOnAllTasksThatMatch(t *testing.T) {
 		b.enqueue(task.Spec{Kind: "mail", ID: fmt.Sprint("m", i)}, task.Spec{Kind: "other"})
 	}
 	list := b.page("tasks?q=kind:mail&state=waiting")
+	b.marked(list, "tasks")
 	for verb, want := range map[string]bool{"stop": true, "change": true, "delete": false, "retry": false} {
 		if strings.Contains(list, `formaction="`+"/admin"+b.path("bulk/"+verb)+`"`) != want {
 			t.Errorf("the list offers %s: %v", verb, !want)
@@ -59,6 +68,7 @@ func TestUserActsOnAllTasksThatMatch(t *testing.T) {
 	}
 	id := b.askBulk("stop", url.Values{"q": {"kind:mail"}, "state": {"waiting"}})
 	page := b.bulkPage(id, "130 tasks match")
+	b.marked(page, "tasks")
 	if !strings.Contains(page, "Type 130 to confirm") || !strings.Contains(page, "<dd>mail</dd>") {
 		t.Errorf("the page of the count:\n%s", page)
 	}
@@ -82,6 +92,7 @@ func TestUserActsOnAllTasksThatMatch(t *testing.T) {
 	if entries := b.audit(false); len(entries) != 2 || entries[1].Count != 130 || entries[1].User != "ann" || !strings.Contains(entries[1].Target, `"kind:mail"`) {
 		t.Errorf("audit %+v", entries)
 	}
+	b.marked(b.page("bulk"), "tasks")
 	if list := b.page("bulk"); !strings.Contains(list, id) || !strings.Contains(list, "kind:mail") {
 		t.Errorf("the list of jobs:\n%s", list)
 	}
@@ -202,7 +213,7 @@ func TestViewersConsoleOffersNoJobs(t *testing.T) {
 		t.Errorf("%s", page)
 	}
 	status, text := b.do(http.MethodPost, b.path("bulk/stop"), url.Values{"state": {"waiting"}})
-	if status < 400 || !strings.Contains(text, "may read the pool") {
-		t.Errorf("%s\n%s", strconv.Itoa(status), text)
+	if status != http.StatusForbidden || !strings.Contains(text, "may read the pool") {
+		t.Errorf("%d\n%s", status, text)
 	}
 }

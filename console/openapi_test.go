@@ -140,6 +140,9 @@ func (b *browser) api(method, path string, body any, headers ...string) apiReply
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}
+	if b.authorization != "" {
+		r.Header.Set("Authorization", b.authorization)
+	}
 	for i := 0; i+1 < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}

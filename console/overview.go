@@ -1,10 +1,12 @@
 package console
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
 
+	"github.com/ltsworker/ltsworker/alert"
 	"github.com/ltsworker/ltsworker/internal/failures"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
@@ -25,6 +27,7 @@ type overviewPage struct {
 	Stats    pool.Stats
 	Counts   map[task.State]int
 	Trouble  []trouble
+	Alerts   *alertSummary // nil if none fires
 	Failures []failures.Group
 	All      bool // Failures are of all failed tasks that are kept
 	Slow     []*task.Task
@@ -39,12 +42,47 @@ func (q *request) overview() error {
 	if err != nil {
 		return err
 	}
-	page := overviewPage{Stats: p.Stats, Counts: counts(p.Stats), Failures: p.Failures, All: p.AllFailures, Trouble: q.troubles(p)}
+	page := overviewPage{Stats: p.Stats, Counts: counts(p.Stats), Failures: p.Failures, All: p.AllFailures, Trouble: q.troubles(p), Alerts: summary(&p.Alerts)}
 	page.Failures = page.Failures[:min(len(page.Failures), longest)]
 	page.Chart = q.chartOf("")
 	page.Slow = p.Slow[:min(len(p.Slow), longest)]
 	return q.render("overview", p.At, page)
 }
+
+// alertSummary is what the overview shows of the alerts that fire.
+type alertSummary struct {
+	alert.State
+	First []alert.Alert
+}
+
+// firstAlerts is how many alerts the overview lists.
+const firstAlerts = 5
+
+// summary returns the alerts that fire; nil if none does. First has the critical ones before the
+// others, and silenced ones last.
+func summary(s *alert.State) *alertSummary {
+	if len(s.Firing) == 0 {
+		return nil
+	}
+	rank := func(a *alert.Alert) int {
+		switch {
+		case s.SilencedBy(a) != nil:
+			return 2
+		case a.Severity != alert.Critical:
+			return 1
+		}
+		return 0
+	}
+	first := slices.Clone(s.Firing) // the picture belongs to all viewers
+	slices.SortStableFunc(first, func(a, b alert.Alert) int { return cmp.Compare(rank(&a), rank(&b)) })
+	return &alertSummary{*s, first[:min(len(first), firstAlerts)]}
+}
+
+// More is how many alerts fire besides those of First.
+func (s *alertSummary) More() int { return len(s.Firing) - len(s.First) }
+
+// Silenced reports whether messages about an alert are kept back.
+func (s *alertSummary) Silenced(a alert.Alert) bool { return s.SilencedBy(&a) != nil }
 
 // troubles finds what is wrong in a picture of the pool, the worst first.
 func (q *request) troubles(p *picture) (all []trouble) {

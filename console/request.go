@@ -60,6 +60,15 @@ func (v view) Live() bool {
 	return !slices.Contains([]string{"doctor", "enqueue", "error", "triggeredit", "archived"}, v.Name)
 }
 
+// sections are the entries of the navigation for pages that have none of their own.
+var sections = map[string]string{
+	"task": "tasks", "archived": "tasks", "bulk": "tasks", "bulkjob": "tasks", "queue": "queues", "group": "groups",
+	"trigger": "triggers", "triggeredit": "triggers", "calendar": "triggers",
+}
+
+// Section returns the entry of the navigation that the page belongs to.
+func (v view) Section() string { return cmp.Or(sections[v.Name], v.Name) }
+
 // The methods of a request that templates use.
 
 func (q *request) Pool() string    { return q.site.name }
@@ -190,6 +199,8 @@ func (q *request) status(err error) (int, string) {
 		return p.status, q.T(p.key, p.args...)
 	case errors.Is(err, context.DeadlineExceeded), redisurl.IsNetwork(err):
 		return http.StatusServiceUnavailable, q.T("error.redis") + ": " + err.Error()
+	case errors.Is(err, pool.ErrDenied): // of the Redis user of the console
+		return http.StatusForbidden, err.Error()
 	case errors.Is(err, bulk.ErrPhase):
 		return http.StatusConflict, q.T("error.bulk_phase")
 	case errors.As(err, &field):

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ltsworker/ltsworker/alert"
 	"github.com/ltsworker/ltsworker/console/bulk"
 	"github.com/ltsworker/ltsworker/internal/failures"
 	"github.com/ltsworker/ltsworker/pool"
@@ -88,6 +89,7 @@ type picture struct {
 	Failures                         []failures.Group
 	AllFailures                      bool // Failures has all failed tasks that are kept
 	Triggers                         []*pool.TriggerInfo
+	Alerts                           alert.State
 	Parents                          []*task.Task // running ones, with the counts of their shards
 	Slow                             []*task.Task // of the oldest running tasks, those past their soft timeout
 	begun, done                      time.Time    // of the read
@@ -178,6 +180,9 @@ func (s *site) read(ctx context.Context) (p *picture, err error) {
 		return nil, err
 	}
 	if p.Slow, err = s.slow(ctx, p.Running); err != nil {
+		return nil, err
+	}
+	if p.Alerts, err = alert.ReadState(ctx, s.store); err != nil {
 		return nil, err
 	}
 	p.Failures, p.AllFailures, err = s.failed.Read(ctx, s.store, p.Stats)

@@ -144,23 +144,6 @@ func runAlerts(ctx context.Context, at *connection, c *config.Config, log *slog.
 	}
 }
 
-// alertRecord is an alert in JSON output.
-type alertRecord struct {
-	Rule      string            `json:"rule"`
-	State     string            `json:"state"` // firing or pending
-	Severity  string            `json:"severity"`
-	Labels    map[string]string `json:"labels"`
-	Condition string            `json:"condition"`
-	Value     float64           `json:"value"`
-	Threshold float64           `json:"threshold"`
-	Text      string            `json:"text"`
-	Detail    string            `json:"detail,omitempty"`
-	Since     string            `json:"since"`
-	FiredAt   string            `json:"fired_at,omitempty"`
-	SentAt    string            `json:"sent_at,omitempty"`
-	Silence   string            `json:"silence,omitempty"`
-}
-
 func newAlertList(g *globals) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -190,30 +173,20 @@ func printAlerts(cmd *cobra.Command, s *alert.State, pool string, asJSON bool) e
 	tab.Paint("STATE", func(cell string) terminal.Style {
 		return map[string]terminal.Style{"firing": terminal.Red, "pending": terminal.Yellow}[cell]
 	})
-	for _, part := range []struct {
-		state  string
-		alerts []alert.Alert
-	}{{"firing", s.Firing}, {"pending", s.Pending}} {
-		for i := range part.alerts {
-			a := &part.alerts[i]
-			silence := ""
-			if by := s.SilencedBy(a); by != nil {
-				silence = by.ID
+	records, alerts := record.Alerts(s), slices.Concat(s.Firing, s.Pending)
+	for i, r := range records {
+		if asJSON {
+			if err := terminal.WriteJSON(out, r); err != nil {
+				return err
 			}
-			if asJSON {
-				record := alertRecord{a.Rule, part.state, string(a.Severity), a.Labels, string(a.When), a.Value, a.Threshold, a.Describe(alert.English), a.Detail,
-					record.Instant(a.Since), record.Instant(a.Fired), record.Instant(a.Sent), silence}
-				if err := terminal.WriteJSON(out, record); err != nil {
-					return err
-				}
-				continue
-			}
-			what := a.Describe(alert.English)
-			if a.Detail != "" {
-				what += "; last: " + a.Detail
-			}
-			tab.Row(terminal.Printable(a.Rule), part.state, string(a.Severity), terminal.Printable(a.LabelText(alert.English)), terminal.AgeAt(a.Since, s.Now), silence, terminal.Printable(what))
+			continue
 		}
+		what := r.Text
+		if r.Detail != "" {
+			what += "; last: " + r.Detail
+		}
+		a := &alerts[i]
+		tab.Row(terminal.Printable(r.Rule), r.State, r.Severity, terminal.Printable(a.LabelText(alert.English)), terminal.AgeAt(a.Since, s.Now), r.Silence, terminal.Printable(what))
 	}
 	if len(s.Firing)+len(s.Pending) == 0 {
 		if err := reportNone(cmd, "nothing fires in pool "+pool); err != nil {
@@ -277,16 +250,7 @@ refusals of the service, or after a day. About the newest 1,000 entries are kept
 				tab := terminal.NewTable(cmd.OutOrStdout(), "AT", "WHAT", "RECEIVER", "MESSAGE", "ALERTS", "TRIES", "TEXT", "ANSWER")
 				for _, e := range log {
 					if asJSON {
-						err = terminal.WriteJSON(cmd.OutOrStdout(), struct {
-							At       string `json:"at"`
-							What     string `json:"what"`
-							Receiver string `json:"receiver,omitempty"`
-							Message  string `json:"message,omitempty"`
-							Alerts   int    `json:"alerts"`
-							Tries    int    `json:"tries"`
-							Text     string `json:"text,omitempty"`
-							Answer   string `json:"answer,omitempty"`
-						}{record.Instant(e.At), e.What, e.Receiver, e.Message, e.Alerts, e.Tries, e.Text, e.Error})
+						err = terminal.WriteJSON(cmd.OutOrStdout(), record.OfAlertMessage(&e))
 						if err != nil {
 							return err
 						}

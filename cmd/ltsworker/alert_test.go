@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/ltsworker/ltsworker/internal/record"
 )
 
 // hook is a receiver of webhooks.
@@ -70,13 +72,13 @@ func TestAlertsFromTheCommandLine(t *testing.T) {
 	t.Cleanup(func() { run.Process.Signal(os.Interrupt); run.Wait() })
 	u.until("the alert", func() bool { return strings.Contains(got(), `"rule":"depth"`) })
 	u.until("the history", func() bool { return strings.Contains(u.must("alert", "history"), "1 firing") })
-	alerts := decodeLines[alertRecord](t, u.must("alert", "ls", "--json"))
+	alerts := decodeLines[record.Alert](t, u.must("alert", "ls", "--json"))
 	if len(alerts) != 1 || alerts[0].Rule != "depth" || alerts[0].State != "firing" || alerts[0].Value != 2 || alerts[0].Text != "2 tasks wait (limit 1)" || alerts[0].SentAt == "" {
 		t.Errorf("%+v", alerts)
 	}
-	var made struct{ ID string }
-	if err := json.Unmarshal([]byte(u.must("alert", "silence", "add", "--rule", "depth", "--for", "2h", "--reason", "a move", "--json")), &made); err != nil || made.ID == "" {
-		t.Fatal(err)
+	var made record.Silence
+	if err := json.Unmarshal([]byte(u.must("alert", "silence", "add", "--rule", "depth", "--for", "2h", "--reason", "a move", "--json")), &made); err != nil || made.ID == "" || made.LeftMS != 7_200_000 || made.Reason != "a move" {
+		t.Fatal(made, err)
 	}
 	if out := u.must("alert", "silence", "ls"); !strings.Contains(out, made.ID) || !strings.Contains(out, "a move") {
 		t.Error(out)

@@ -33,20 +33,6 @@ it ends, its receivers get a message with what still fires.`,
 	return cmd
 }
 
-// silenceRecord is a silence in JSON output.
-type silenceRecord struct {
-	ID     string `json:"id"`
-	Rule   string `json:"rule,omitempty"`
-	Queue  string `json:"queue,omitempty"`
-	Kind   string `json:"kind,omitempty"`
-	Group  string `json:"group,omitempty"`
-	From   string `json:"from"`
-	Until  string `json:"until"`
-	LeftMS int64  `json:"left_ms"`
-	By     string `json:"by,omitempty"`
-	Reason string `json:"reason,omitempty"`
-}
-
 // shellUser names the user of the shell, "" if it is unknown.
 func shellUser() string {
 	if u, err := osuser.Current(); err == nil {
@@ -83,7 +69,7 @@ that ends with * stands for all names with that beginning; --rule "*" is for all
 					return err
 				}
 				if asJSON {
-					return terminal.WriteJSON(cmd.OutOrStdout(), map[string]string{"id": made.ID, "until": record.Instant(made.Until)})
+					return terminal.WriteJSON(cmd.OutOrStdout(), record.OfSilence(&made, made.From))
 				}
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s is silent until %s\n", made.ID, terminal.Printable(made.String()), made.Until.Local().Format("2006-01-02 15:04:05"))
 				return err
@@ -119,7 +105,7 @@ func newSilenceList(g *globals) *cobra.Command {
 				tab := terminal.NewTable(cmd.OutOrStdout(), "ID", "OF", "LEFT", "BY", "REASON")
 				for _, s := range state.Silences {
 					if asJSON {
-						err := terminal.WriteJSON(cmd.OutOrStdout(), silenceRecord{s.ID, s.Rule, s.Queue, s.Kind, s.Group, record.Instant(s.From), record.Instant(s.Until), s.Until.Sub(state.Now).Milliseconds(), s.By, s.Reason})
+						err := terminal.WriteJSON(cmd.OutOrStdout(), record.OfSilence(&s, state.Now))
 						if err != nil {
 							return err
 						}
