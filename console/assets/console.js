@@ -203,6 +203,8 @@
   addEventListener("load", charts);
 
   // Keys: / finds, g and a letter goes to a page, j and k move, x chooses, Enter opens, ? lists the keys.
+  const pages = { o: "", t: "tasks", q: "queues", g: "groups", r: "replicas", i: "triggers", e: "events", l: "alerts", j: "rejected",
+    a: "audit", d: "doctor", n: "enqueue" };
   let cursor = -1, go = false;
   const rows = () => [...main.querySelectorAll("tbody tr")].filter((row) => row.querySelector("a"));
   function place() {
@@ -220,8 +222,8 @@
     if (keys?.open) return;
     if (go) {
       go = false;
-      const i = "otqgriejadn".indexOf(event.key), link = document.querySelectorAll("nav a")[i];
-      if (i >= 0 && link) link.click();
+      const at = pages[event.key];
+      if (at !== undefined) [...document.querySelectorAll("nav a")].find((a) => a.pathname.endsWith("/" + at))?.click();
       return;
     }
     const row = rows()[cursor];

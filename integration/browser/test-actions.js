@@ -45,7 +45,7 @@ export function actionTests(at) {
     const chosen = await at0();
     await leads(page, key("Enter"));
     assert.ok(page.url().includes(`/task?id=${chosen}`), page.url());
-    for (const [k, path] of [["q", "queues"], ["r", "replicas"], ["e", "events"], ["d", "doctor"], ["o", ""]]) {
+    for (const [k, path] of [["q", "queues"], ["r", "replicas"], ["e", "events"], ["l", "alerts"], ["d", "doctor"], ["o", ""]]) {
       await key("g");
       await leads(page, key(k));
       assert.equal(new URL(page.url()).pathname, `/p/default/${path}`);
