@@ -30,21 +30,23 @@ func (r *Runner) evaluate(ctx context.Context) (told []string, err error) {
 }
 
 func (r *Runner) round(ctx context.Context, s *state) (told []string, err error) {
-	cursor := s.cursor
-	if r.needs&needEvents != 0 {
-		if cursor, err = readEvents(ctx, r.store, s.cursor, s.windows); err != nil {
-			return nil, err
-		}
-	}
-	found, err := read(ctx, r.store, r.needs, s.memory, s.windows)
-	if err != nil {
-		return nil, err
-	}
 	records, err := r.store.ReadAlerts(ctx)
 	if err != nil {
 		return nil, err
 	}
 	r.ahead.Store(int64(time.Until(records.Now)))
+	counted := progress{cursor: s.cursor}
+	if r.needs&needEvents != 0 {
+		if counted, err = readEvents(ctx, r.store, s.cursor, s.windows, records.Now, r.opts.Interval); err != nil {
+			return nil, err
+		}
+		r.reportLag(s, counted)
+	}
+	found, err := read(ctx, r.store, r.needs, s.memory, s.windows)
+	if err != nil {
+		return nil, err
+	}
+	found.behind = counted.behind
 	j := &judge{now: found.at, alerts: s.alerts, resends: r.resends(), to: r.receivers, recovered: s.recovered}
 	var over []Silence
 	for _, silence := range readSilences(records.Silences) {
@@ -66,12 +68,12 @@ func (r *Runner) round(ctx context.Context, s *state) (told []string, err error)
 		j.rule(rule, samples)
 	}
 	j.forget(r.opts.Rules)
-	first := r.common(s, found, cursor, records)
+	first := r.common(s, found, counted.cursor, records)
 	r.endSilences(&first, j, over)
 	if err := r.write(ctx, first, j.changes); err != nil {
 		return nil, err
 	}
-	s.cursor = cursor
+	s.cursor = counted.cursor
 	names := map[string]bool{}
 	for _, n := range first.Notices {
 		names[n.Receiver] = true
@@ -84,6 +86,19 @@ func (r *Runner) round(ctx context.Context, s *state) (told []string, err error)
 		}
 	}
 	return slices.Collect(maps.Keys(names)), nil
+}
+
+// reportLag logs when the rules begin to miss events, and when they have counted all again.
+func (r *Runner) reportLag(s *state, p progress) {
+	switch {
+	case p.gap:
+		r.log.Error("events were trimmed from the stream before the alert rules counted them: keep more events", "behind", p.behind)
+	case p.behind > 0 && !s.behind:
+		r.log.Error("the alert rules cannot count the events as fast as they come", "behind", p.behind)
+	case p.behind == 0 && s.behind:
+		r.log.Warn("the alert rules have counted all events again")
+	}
+	s.behind = p.behind > 0
 }
 
 func (r *Runner) resends() map[string]time.Duration {
@@ -212,8 +227,11 @@ type Value struct {
 	Over   bool              `json:"over"`
 }
 
+// previewTime bounds the time in which a preview counts events.
+const previewTime = 30 * time.Second
+
 // Preview reads what the rules would say now, without any change. It counts the events of the
-// last windows, up to a bound, from the stream.
+// last windows from the stream, for up to 30 seconds.
 func (r *Runner) Preview(ctx context.Context) ([]Outlook, error) {
 	records, err := r.store.ReadAlerts(ctx)
 	if err != nil {
@@ -221,8 +239,8 @@ func (r *Runner) Preview(ctx context.Context) ([]Outlook, error) {
 	}
 	w := newWindows(r.opts.Rules)
 	if r.needs&needEvents != 0 {
-		start := records.Now.Add(-w.length).UnixMilli()
-		if _, err := readEvents(ctx, r.store, encode(start)+"-0", w); err != nil {
+		start := encode(records.Now.Add(-w.longest()).UnixMilli()) + "-0"
+		if _, err := readEvents(ctx, r.store, start, w, records.Now, previewTime); err != nil {
 			return nil, err
 		}
 	}

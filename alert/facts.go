@@ -22,9 +22,6 @@ const (
 	triggersEvery = time.Minute
 	doctorEvery   = 5 * time.Minute
 	doctorTime    = 30 * time.Second
-	// eventPages bounds the pages of events of one round. The others follow in the next one.
-	eventPages = 50
-	eventPage  = 1000
 )
 
 // round is what the rules see of the pool at about one instant.
@@ -39,6 +36,7 @@ type round struct {
 	lags     map[string]task.Lag
 	kept     int
 	archives []task.ArchiveInfo
+	behind   time.Duration // the age of the oldest event that is not counted; 0 for none
 
 	windows *windows
 	*memory
@@ -230,32 +228,4 @@ func (r *round) missReplicas() {
 			r.known[id] = k
 		}
 	}
-}
-
-// readEvents counts the events after the cursor and returns the next one.
-func readEvents(ctx context.Context, store Store, after string, w *windows) (cursor string, err error) {
-	if after == "" {
-		if after, err = store.LastEvent(ctx); err != nil {
-			return "", err
-		}
-		return after, nil
-	}
-	for range eventPages {
-		events, err := store.ReadEvents(ctx, after, eventPage, 0)
-		if trimmed := (*task.TrimmedError)(nil); errors.As(err, &trimmed) {
-			after = trimmed.Next
-			continue
-		}
-		if err != nil {
-			return "", err
-		}
-		for _, e := range events {
-			w.count(e)
-			after = e.Cursor
-		}
-		if len(events) < eventPage {
-			break
-		}
-	}
-	return after, nil
 }

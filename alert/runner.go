@@ -156,6 +156,7 @@ type state struct {
 	windows   *windows
 	memory    *memory
 	cursor    string
+	behind    bool // events are not counted yet
 }
 
 // load reads the state from the store.

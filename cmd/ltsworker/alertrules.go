@@ -41,7 +41,7 @@ func newAlertRules(g *globals) *cobra.Command {
 		Short: "Check the rules of a file, and show what would fire",
 		Long: `Check the rules and receivers of a file, and show for each rule its greatest value in the
 pool now, and whether the rule would alert. The command changes nothing and sends
-nothing. It counts the events of the window in the event stream, at most 50,000 of them.`,
+nothing. It counts the events of the window in the event stream, for up to 30 seconds.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r, _, at, store, err := f.open(g, newPlainLog(cmd.ErrOrStderr()))
