@@ -143,11 +143,11 @@ func (c *client) check(a answer) error {
 		return nil
 	}
 	e := &alert.SendError{Err: errors.New("the answer is " + c.text(a))}
-	switch {
-	case a.status == http.StatusTooManyRequests, a.status == http.StatusServiceUnavailable:
+	switch a.status {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		e.After = retryAfter(a.header)
-	case a.status == http.StatusRequestTimeout, a.status == http.StatusTooEarly, a.status >= 500:
-	default:
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+		// Any other status is about the service or the credentials, such as during a deployment.
 		e.Refused = true
 	}
 	return e
