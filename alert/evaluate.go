@@ -48,6 +48,7 @@ func (r *Runner) round(ctx context.Context, s *state) (told []string, err error)
 	}
 	found.behind = counted.behind
 	j := &judge{now: found.at, alerts: s.alerts, resends: r.resends(), to: r.receivers, recovered: s.recovered}
+	j.clamp()
 	var over []Silence
 	for _, silence := range readSilences(records.Silences) {
 		if silence.Active(records.Now) {
@@ -99,6 +100,15 @@ func (r *Runner) reportLag(s *state, p progress) {
 		r.log.Warn("the alert rules have counted all events again")
 	}
 	s.behind = p.behind > 0
+}
+
+// clamp corrects times of the future, which a clock of the store leaves that went back.
+func (j *judge) clamp() {
+	for _, a := range j.alerts {
+		for _, at := range []*time.Time{&a.Since, &a.Fired, &a.Seen, &a.Sent, &a.Resent, &a.written} {
+			*at = earlier(*at, j.now)
+		}
+	}
 }
 
 func (r *Runner) resends() map[string]time.Duration {
@@ -244,7 +254,7 @@ func (r *Runner) Preview(ctx context.Context) ([]Outlook, error) {
 			return nil, err
 		}
 	}
-	found, err := read(ctx, r.store, r.needs, newMemory(), w)
+	found, err := read(ctx, r.store, r.needs, newMemory(r.opts.Rules), w)
 	if err != nil {
 		return nil, err
 	}

@@ -51,7 +51,8 @@ type memory struct {
 	findings   []task.Finding
 	findingsAt time.Time
 	known      map[string]knownReplica
-	lost       int64 // lost leases at the last round
+	keepGone   time.Duration // how long a rule looks at a replica that has gone
+	lost       int64         // lost leases at the last round
 }
 
 // knownReplica is a replica that was on the list.
@@ -64,8 +65,14 @@ type knownReplica struct {
 	Gone     time.Time     `json:"gone,omitzero"` // when it was missed; zero for live
 }
 
-func newMemory() *memory {
-	return &memory{planned: map[string]time.Time{}, refused: map[string][]task.TriggerRecord{}, known: map[string]knownReplica{}}
+func newMemory(rules []Rule) *memory {
+	m := &memory{planned: map[string]time.Time{}, refused: map[string][]task.TriggerRecord{}, known: map[string]knownReplica{}}
+	for _, r := range rules {
+		if r.When == ReplicaGone {
+			m.keepGone = max(m.keepGone, r.Window)
+		}
+	}
+	return m
 }
 
 // read reads what the rules need.
@@ -139,7 +146,7 @@ func (r *round) readGroups(ctx context.Context, store Store) (err error) {
 
 // readTriggers reads the triggers once a minute, and the histories of those that have fired since.
 func (r *round) readTriggers(ctx context.Context, store Store) error {
-	if !r.triggersAt.IsZero() && r.at.Sub(r.triggersAt) < triggersEvery {
+	if age := r.at.Sub(r.triggersAt); age >= 0 && age < triggersEvery {
 		return nil
 	}
 	names, err := store.TriggerNames(ctx)
@@ -202,6 +209,18 @@ func (r *round) inspect(ctx context.Context, store Store) error {
 // mostKnown bounds the replicas that are known.
 const mostKnown = 500
 
+// forgetGone forgets the replica that has gone for longest, if there is one.
+func (r *round) forgetGone() bool {
+	first := ""
+	for id, k := range r.known {
+		if !k.Gone.IsZero() && (first == "" || k.Gone.Before(r.known[first].Gone)) {
+			first = id
+		}
+	}
+	delete(r.known, first)
+	return first != ""
+}
+
 // missReplicas finds replicas that have gone without leaving: their lease has ended since they were
 // seen, and either they had missed heartbeats at the last look, or the pool has taken back leases.
 func (r *round) missReplicas() {
@@ -210,7 +229,8 @@ func (r *round) missReplicas() {
 	r.lost = r.stats.LeasesLost
 	for _, replica := range r.replicas {
 		live[replica.ID], hosts[replica.Host] = true, true
-		if _, known := r.known[replica.ID]; known || len(r.known) < mostKnown {
+		_, known := r.known[replica.ID]
+		if known || len(r.known) < mostKnown || r.forgetGone() {
 			r.known[replica.ID] = knownReplica{Host: replica.Host, Seen: replica.SeenAt, Silent: replica.Silent, Lease: replica.Lease, Draining: replica.Draining}
 		}
 	}
@@ -218,7 +238,7 @@ func (r *round) missReplicas() {
 		switch {
 		case live[id]:
 		case !k.Gone.IsZero():
-			if hosts[k.Host] { // another replica has begun there
+			if age := r.at.Sub(k.Gone); hosts[k.Host] || age < 0 || age >= r.keepGone { // another replica has begun there, or no rule looks at it
 				delete(r.known, id)
 			}
 		case k.Draining, r.at.Sub(k.Seen) < k.Lease, k.Silent < k.Lease/2 && !lost:

@@ -134,7 +134,7 @@ func (r *Runner) renew(ctx context.Context, stop func()) {
 	for ctx.Err() == nil {
 		pause(ctx, lease/3)
 		call, cancel := context.WithTimeout(ctx, lease/3)
-		held, err := r.store.HoldAlerts(call, r.owner, lease)
+		held, err := r.store.ExtendAlerts(call, r.owner, lease)
 		cancel()
 		switch {
 		case err == nil && held:
@@ -165,7 +165,7 @@ func (r *Runner) load(ctx context.Context) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &state{alerts: map[string]*Alert{}, recovered: map[string]int{}, windows: newWindows(r.opts.Rules), memory: newMemory(), cursor: records.Fields["cursor"]}
+	s := &state{alerts: map[string]*Alert{}, recovered: map[string]int{}, windows: newWindows(r.opts.Rules), memory: newMemory(r.opts.Rules), cursor: records.Fields["cursor"]}
 	for field, text := range records.Fields {
 		switch kind, rest, _ := strings.Cut(field, ":"); kind {
 		case "a":

@@ -189,6 +189,14 @@ func (f *fakeStore) HoldAlerts(_ context.Context, owner string, lease time.Durat
 	})
 	return held, err
 }
+func (f *fakeStore) ExtendAlerts(_ context.Context, owner string, lease time.Duration) (held bool, err error) {
+	err = f.do(func() {
+		if held = f.owner == owner && time.Now().Before(f.until); held {
+			f.until = time.Now().Add(lease)
+		}
+	})
+	return held, err
+}
 func (f *fakeStore) ReleaseAlerts(_ context.Context, owner string) error {
 	return f.do(func() {
 		if f.owner == owner {
@@ -202,7 +210,10 @@ func (f *fakeStore) ReadAlerts(context.Context) (r task.AlertRecords, err error)
 	})
 	return r, err
 }
-func (f *fakeStore) WriteAlerts(_ context.Context, owner string, w task.AlertWrite) (held bool, err error) {
+func (f *fakeStore) WriteAlerts(ctx context.Context, owner string, w task.AlertWrite) (held bool, err error) {
+	if err := ctx.Err(); err != nil { // as a client of Redis
+		return false, err
+	}
 	err = f.do(func() {
 		if held = f.owner == owner && time.Now().Before(f.until); held {
 			f.write(w)

@@ -27,8 +27,8 @@ func (s *Store) Running(ctx context.Context, n int) (task.Stats, []*task.Task, t
 	return snap.Stats, snap.Running, snap.At, err
 }
 
-// HoldAlerts takes or extends the lease with which a process runs the alert rules of the pool. It
-// returns false if another process has it.
+// HoldAlerts takes the lease with which a process runs the alert rules of the pool, or extends that
+// of the same owner. It returns false if another process has it.
 func (s *Store) HoldAlerts(ctx context.Context, owner string, lease time.Duration) (bool, error) {
 	if err := s.ready(ctx, writes); err != nil {
 		return false, s.fail(ctx, "hold the alert rules", err)
@@ -80,6 +80,13 @@ func (s *Store) tryIfOwner(ctx context.Context, owner string, prepare func(tx *r
 		}, s.alertLock())
 	})
 	return err == nil, err
+}
+
+// ExtendAlerts extends the lease of owner. It returns false if the lease has ended: another process
+// may have had it meanwhile.
+func (s *Store) ExtendAlerts(ctx context.Context, owner string, lease time.Duration) (held bool, err error) {
+	held, err = s.ifOwner(ctx, owner, func(*redis.Tx) error { return nil }, func(p redis.Pipeliner) { p.PExpire(ctx, s.alertLock(), lease) })
+	return held, s.fail(ctx, "hold the alert rules", err)
 }
 
 // ReleaseAlerts ends the lease of owner, so that another process takes the rules over at once.
