@@ -26,6 +26,9 @@ type progress struct {
 func readEvents(ctx context.Context, store Store, after string, w *windows, now time.Time, limit time.Duration) (p progress, err error) {
 	last, err := store.LastEvent(ctx)
 	if err != nil || after == "" {
+		if err != nil {
+			last = after
+		}
 		return progress{cursor: last}, err
 	}
 	if at, ok := cursorTime(after); ok && now.Sub(at) > w.longest() {
@@ -51,7 +54,7 @@ func readEvents(ctx context.Context, store Store, after string, w *windows, now 
 			continue
 		}
 		if err != nil {
-			return progress{}, err
+			return p, err // the events up to the cursor are counted
 		}
 		if len(events) == 0 {
 			break

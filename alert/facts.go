@@ -36,7 +36,10 @@ type round struct {
 	lags     map[string]task.Lag
 	kept     int
 	archives []task.ArchiveInfo
+	findings []task.Finding
 	behind   time.Duration // the age of the oldest event that is not counted; 0 for none
+
+	failed need // what could not be read
 
 	windows *windows
 	*memory
@@ -48,8 +51,6 @@ type memory struct {
 	triggersAt time.Time
 	planned    map[string]time.Time // of the triggers whose history was read
 	refused    map[string][]task.TriggerRecord
-	findings   []task.Finding
-	findingsAt time.Time
 	known      map[string]knownReplica
 	keepGone   time.Duration // how long a rule looks at a replica that has gone
 	lost       int64         // lost leases at the last round
@@ -75,14 +76,16 @@ func newMemory(rules []Rule) *memory {
 	return m
 }
 
-// read reads what the rules need.
+// read reads what the rules need. After an error the other facts are read, and the round says in
+// failed which are missing.
 func read(ctx context.Context, store Store, needs need, m *memory, w *windows) (*round, error) {
 	r := &round{memory: m, windows: w}
 	var errs []error
 	try := func(n need, do func() error) {
-		if needs&n != 0 && len(errs) == 0 {
+		if needs&n != 0 && r.failed&needCounts == 0 {
 			if err := do(); err != nil {
 				errs = append(errs, err)
+				r.failed |= n
 			}
 		}
 	}
@@ -112,8 +115,7 @@ func read(ctx context.Context, store Store, needs need, m *memory, w *windows) (
 	try(needLags, func() (err error) { r.lags, r.kept, err = store.SubscriptionLags(ctx); return err })
 	try(needArchives, func() (err error) { r.archives, err = store.Archives(ctx); return err })
 	try(needTriggers, func() error { return r.readTriggers(ctx, store) })
-	try(needDoctor, func() error { return r.inspect(ctx, store) })
-	if len(errs) == 0 && needs&needReplicas != 0 {
+	if r.failed&(needReplicas|needCounts) == 0 && needs&needReplicas != 0 {
 		r.missReplicas()
 	}
 	return r, errors.Join(errs...)
@@ -183,11 +185,8 @@ func (r *round) readTriggers(ctx context.Context, store Store) error {
 	return nil
 }
 
-// inspect inspects the pool every few minutes.
-func (r *round) inspect(ctx context.Context, store Store) error {
-	if !r.findingsAt.IsZero() && r.at.Sub(r.findingsAt) < doctorEvery {
-		return nil
-	}
+// inspect inspects the pool.
+func inspect(ctx context.Context, store Store) ([]task.Finding, error) {
 	timed, cancel := context.WithTimeout(ctx, doctorTime)
 	defer cancel()
 	var found []task.Finding
@@ -196,14 +195,24 @@ func (r *round) inspect(ctx context.Context, store Store) error {
 			break // a pool that takes longer has what was found so far
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if f.Severity == task.SeverityError {
 			found = append(found, f)
 		}
 	}
-	r.findings, r.findingsAt = found, r.at
-	return ctx.Err()
+	return found, ctx.Err()
+}
+
+// unread reports whether it is not known yet if a rule applies for the labels of an alert: the
+// histories of many triggers are read in several rounds.
+func (r *round) unread(rule *Rule, a *Alert) bool {
+	if rule.When != TriggerRefused {
+		return false
+	}
+	name := a.Labels["trigger"]
+	_, known := r.planned[name]
+	return !known && slices.ContainsFunc(r.triggers, func(t task.StoredTrigger) bool { return t.Name == name })
 }
 
 // mostKnown bounds the replicas that are known.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/ltsworker/ltsworker/task"
@@ -40,6 +41,7 @@ type sender struct {
 	name     string
 	receiver Receiver
 	pace     Pace
+	limiter  *limiter
 	wake     chan struct{}
 	lost     func() // ends the leadership
 
@@ -131,6 +133,10 @@ func (s *sender) step(ctx context.Context) (wait time.Duration, idle bool) {
 	if wait := s.untilFree(now, &message); wait > 0 {
 		return wait, false
 	}
+	// Other pools and receivers may send to the same endpoint.
+	if wait := s.limiter.take(s.pace); wait > 0 {
+		return wait, false
+	}
 	if !known {
 		message = sending{ID: newMessageID(), At: now, Notices: q.Notices, More: q.Overflow}
 	}
@@ -186,7 +192,10 @@ func (s *sender) try(ctx context.Context, m *sending) error {
 		s.health.Sent++
 		s.health.Last, s.health.Since, s.health.Error = now, time.Time{}, ""
 		entry.What, entry.Error = "sent", answer
-		w.Log = append(w.Log, entry)
+		// The history has no entry of what a receiver gets only so that it does not forget.
+		if slices.ContainsFunc(decodeNotices(m.Notices), func(n Notice) bool { return !n.Resend }) || len(m.More) > 0 {
+			w.Log = append(w.Log, entry)
+		}
 		return s.write(ctx, w)
 	}
 	var refusal *SendError

@@ -242,14 +242,14 @@ func (f *fakeStore) write(w task.AlertWrite) {
 		}
 	}
 	for _, n := range w.Notices {
-		if len(f.notices[n.Receiver]) < task.MaxAlertNotices {
+		if n.Only == 0 && len(f.notices[n.Receiver]) < task.MaxAlertNotices {
 			f.notices[n.Receiver] = append(f.notices[n.Receiver], n.Text)
 			continue
 		}
 		if f.overflow[n.Receiver] == nil {
 			f.overflow[n.Receiver] = map[string]int64{}
 		}
-		f.overflow[n.Receiver][n.Count]++
+		f.overflow[n.Receiver][n.Count] += int64(max(n.Only, 1))
 	}
 	for to, text := range w.Sending {
 		if f.sending[to] = text; text == "" {

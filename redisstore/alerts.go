@@ -150,7 +150,9 @@ func (s *Store) writeAlerts(ctx context.Context, p redis.Pipeliner, w task.Alert
 		}
 	}
 	for _, n := range w.Notices {
-		if free[n.Receiver]--; free[n.Receiver] >= 0 {
+		if n.Only > 0 {
+			p.HIncrBy(ctx, s.key("overflow:", n.Receiver), n.Count, int64(n.Only))
+		} else if free[n.Receiver]--; free[n.Receiver] >= 0 {
 			p.RPush(ctx, s.key("notices:", n.Receiver), n.Text)
 		} else {
 			p.HIncrBy(ctx, s.key("overflow:", n.Receiver), n.Count, 1)

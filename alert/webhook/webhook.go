@@ -126,6 +126,9 @@ func (c *client) post(ctx context.Context, query url.Values, header http.Header,
 	return a, nil
 }
 
+// Place is the URL: all receivers with it share the pace of its service.
+func (c *client) Place() string { return c.url.String() }
+
 // text is an answer for people, without secrets.
 func (c *client) text(a answer) string {
 	text := strings.TrimSpace(strings.ToValidUTF8(string(a.body), "\uFFFD"))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -100,6 +101,9 @@ func printRules(cmd *cobra.Command, all []alert.Outlook, asJSON bool) error {
 	return tab.Flush()
 }
 
+// alertTestTime bounds the test of a receiver.
+const alertTestTime = 15 * time.Second
+
 func newAlertTest(g *globals) *cobra.Command {
 	var (
 		f      alertFlag
@@ -123,7 +127,9 @@ Redis is not used: neither the pace of the receiver nor the history knows of the
 				return &inputError{fmt.Errorf("%s has no receiver %s", f.file, terminal.Quoted(args[0]))}
 			}
 			m := alert.TestMessage(store.Pool(), receiver, o.Console, "ltsworker alert test")
-			answer, err := receiver.Channel.Send(cmd.Context(), m)
+			ctx, cancel := context.WithTimeout(cmd.Context(), alertTestTime)
+			defer cancel()
+			answer, err := receiver.Channel.Send(ctx, m)
 			return printTest(cmd, args[0], receiver.Channel.Kind(), m.ID, answer, err, asJSON)
 		},
 	}
