@@ -21,6 +21,7 @@ import (
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+	"golang.org/x/net/http/httpguts"
 
 	"github.com/ltsworker/ltsworker/alert"
 	"github.com/ltsworker/ltsworker/internal/egress"
@@ -65,7 +66,7 @@ func (e Endpoint) open(secrets ...string) (*client, error) {
 	errs = append(errs, err)
 	c := &client{http: egress.NewClient(egress.Options{Networks: networks}), url: u, headers: e.Headers}
 	for name, value := range e.Headers {
-		if name == "" || strings.ContainsAny(name+value, "\r\n\x00") || strings.ContainsAny(name, " :") {
+		if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) || http.CanonicalHeaderKey(name) == "Host" {
 			errs = append(errs, &task.FieldError{Field: "headers." + name, Msg: "cannot be a header"})
 		}
 		c.hidden = append(c.hidden, value, strings.TrimPrefix(value, "Bearer "))
