@@ -28,8 +28,9 @@ type Alert struct {
 	Threshold float64       `json:"threshold,omitempty"`
 	Window    time.Duration `json:"window,omitempty"`
 
-	written time.Time // when it was last written to the store, and its value then
-	value   float64
+	released bool      // a silence of it has ended in this round
+	written  time.Time // when it was last written to the store, and its value then
+	value    float64
 }
 
 // Firing reports whether the alert fires. If not, it is pending.
@@ -47,8 +48,8 @@ func alertKey(rule string, labels map[string]string) string {
 	return b.String()
 }
 
-// maxAlerts bounds the alerts of a pool, maxPerRule those of a rule. Of more, the greatest values
-// count.
+// maxAlerts bounds the alerts of a pool, maxPerRule those of a rule. Alerts that exist come first,
+// then the greatest values. The others are only counted.
 const maxAlerts, maxPerRule = 3000, 1000
 
 // change is what a round does with one alert. It is written in one step.
@@ -57,6 +58,11 @@ type change struct {
 	set     *Alert // nil removes it
 	notices []Notice
 	to      []string // the receivers of the notices
+
+	// For a rule with too many alerts: the value of the field, and how many more are counted.
+	text string
+	more int
+	rule string
 }
 
 // judge compares what a round has found with the alerts of before.
@@ -67,14 +73,24 @@ type judge struct {
 	resends  map[string]time.Duration
 	to       func(*Rule) []string // the receivers of a rule
 	changes  []change
+	// unread reports whether it is not known yet if the rule applies for the labels of an alert.
+	unread func(*Rule, *Alert) bool
 	// recovered counts alerts that ended while they were silenced, by the id of the silence.
 	recovered map[string]int
+	beyond    map[string]int // by rule: what was announced without an alert
 }
 
 // rule judges the samples of one rule.
 func (j *judge) rule(r *Rule, samples []sample) {
 	over := slices.DeleteFunc(samples, func(s sample) bool { return !r.exceeded(s.value) })
+	exists := func(s sample) bool { return j.alerts[alertKey(r.Name, s.labels)] != nil }
 	slices.SortFunc(over, func(a, b sample) int {
+		if old := exists(a); old != exists(b) {
+			if old {
+				return -1
+			}
+			return 1
+		}
 		if a.value != b.value {
 			if a.value > b.value {
 				return -1
@@ -83,7 +99,8 @@ func (j *judge) rule(r *Rule, samples []sample) {
 		}
 		return strings.Compare(alertKey("", a.labels), alertKey("", b.labels))
 	})
-	over = over[:min(len(over), maxPerRule)]
+	beyond := max(len(over)-maxPerRule, 0)
+	over = over[:len(over)-beyond]
 	found := map[string]bool{}
 	for _, s := range over {
 		key := alertKey(r.Name, s.labels)
@@ -91,6 +108,7 @@ func (j *judge) rule(r *Rule, samples []sample) {
 		a := j.alerts[key]
 		if a == nil {
 			if len(j.alerts) >= maxAlerts {
+				beyond++
 				continue
 			}
 			a = &Alert{Rule: r.Name, Labels: s.labels, Since: j.now}
@@ -110,12 +128,30 @@ func (j *judge) rule(r *Rule, samples []sample) {
 			j.changes = append(j.changes, c)
 		}
 	}
+	j.count(r, beyond)
 	for key, a := range j.alerts {
-		if a.Rule == r.Name && !found[key] {
+		if a.Rule == r.Name && !found[key] && (j.unread == nil || !j.unread(r, a)) {
 			j.absent(r, key, a)
 		}
 	}
 }
+
+// count announces how many more sets of labels a rule applies for than it has alerts. It announces
+// them once until there are none.
+func (j *judge) count(r *Rule, beyond int) {
+	before := j.beyond[r.Name]
+	switch {
+	case beyond == 0 && before > 0:
+		delete(j.beyond, r.Name)
+		j.changes = append(j.changes, change{key: beyondField(r.Name)})
+	case beyond > before:
+		j.beyond[r.Name] = beyond
+		j.changes = append(j.changes, change{key: beyondField(r.Name), text: encode(beyond), more: beyond - before, rule: r.Name, to: j.to(r)})
+	}
+}
+
+// beyondField is the field of what was announced without an alert.
+func beyondField(rule string) string { return "m:" + rule }
 
 // exceeded reports whether a value is beyond the threshold.
 func (r *Rule) exceeded(v float64) bool {
@@ -135,26 +171,39 @@ func (j *judge) announce(r *Rule, a *Alert) change {
 	for _, s := range j.silences {
 		if s.silences(a) {
 			a.Silence = s.ID
+			if !a.Sent.IsZero() {
+				j.resend(r, a, &c)
+			}
 			return c
 		}
 	}
-	again := !a.Sent.IsZero()
+	again := !a.Sent.IsZero() && !a.released
+	a.released = false
 	if !again || r.Repeat > 0 && j.now.Sub(a.Sent) >= r.Repeat {
-		c.notices, c.to = []Notice{a.notice(StateFiring, again)}, j.to(r)
+		n := a.notice(StateFiring, again)
+		n.At = j.now
+		c.notices, c.to = []Notice{n}, j.to(r)
 		a.Sent, a.Resent = j.now, j.now
 		return c
 	}
-	// Receivers such as Alertmanager forget an alert that is not sent again.
+	j.resend(r, a, &c)
+	return c
+}
+
+// resend sends an alert that was announced again to receivers such as Alertmanager, which forget it
+// otherwise.
+func (j *judge) resend(r *Rule, a *Alert, c *change) {
 	for _, receiver := range j.to(r) {
 		if every := j.resends[receiver]; every > 0 && j.now.Sub(a.Resent) >= every {
 			c.to = append(c.to, receiver)
 		}
 	}
 	if len(c.to) > 0 {
-		c.notices = []Notice{a.notice(StateFiring, true)}
+		n := a.notice(StateFiring, true)
+		n.Resend, n.At = true, j.now
+		c.notices = []Notice{n}
 		a.Resent = j.now
 	}
-	return c
 }
 
 // absent handles an alert whose rule does not apply now.
@@ -167,10 +216,9 @@ func (j *judge) absent(r *Rule, key string, a *Alert) {
 	}
 	c := change{key: key}
 	delete(j.alerts, key)
-	silenced := slices.ContainsFunc(j.silences, func(s Silence) bool { return s.silences(a) })
 	switch {
-	case !a.Firing() || a.Sent.IsZero() && !silenced:
-	case silenced:
+	case !a.Firing():
+	case a.Sent.IsZero(): // it was silent all the time
 		for _, s := range j.silences {
 			if s.silences(a) {
 				j.recovered[s.ID]++

@@ -40,6 +40,7 @@ const (
 	Subscription   Condition = "subscription"    // the part of the event stream that a subscription has not read
 	ArchiveBehind  Condition = "archive_behind"  // the age of the oldest event that an archive lacks
 	ArchiveOutage  Condition = "archive_outage"  // an archive whose archiver has stopped or whose database does not answer
+	EventsBehind   Condition = "events_behind"   // the age of the oldest event that the rules have not counted
 	Doctor         Condition = "doctor"          // findings of an inspection with the severity error
 	Watchdog       Condition = "watchdog"        // always: its messages show that the rules run
 )
@@ -122,6 +123,7 @@ func init() { // a variable with an initial value would be a cycle: the function
 		Subscription:  {unit: share, threshold: 0.5, need: needLags, samples: subscription},
 		ArchiveBehind: {unit: seconds, threshold: 300, need: needArchives, samples: archiveBehind},
 		ArchiveOutage: {need: needArchives, samples: archiveOutage},
+		EventsBehind:  {unit: seconds, threshold: 60, need: needEvents, samples: eventsBehind},
 		Doctor:        {unit: number, need: needDoctor, samples: doctor},
 		Watchdog:      {repeat: 5 * time.Minute, samples: func(*round, *Rule) []sample { return []sample{{}} }},
 	}
@@ -172,6 +174,7 @@ func DefaultRules() []Rule {
 		{Name: "exports-full", When: ExportsFull, For: 5 * time.Minute},
 		{Name: "archive-behind", When: ArchiveBehind, For: 5 * time.Minute},
 		{Name: "archive-outage", When: ArchiveOutage, For: 5 * time.Minute},
+		{Name: "events-behind", When: EventsBehind},
 		{Name: "queue-paused", When: QueuePaused, For: time.Hour, Severity: Info},
 	}
 }

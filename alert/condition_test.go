@@ -67,7 +67,7 @@ func TestEachConditionFiresForWhatItNames(t *testing.T) {
 			replica := replica
 			replica.SeenAt = time.Now().Add(2 * time.Minute)
 			f.replicas = []task.ReplicaInfo{{ID: "r1", Host: "h1", Lease: 30 * time.Second}, replica}
-			f.events = []task.Event{{}}
+			f.events = []task.Event{{Cursor: "1-1"}}
 			r := c.rule
 			r.Name, r.When = "rule", c.when
 			start(t, f, Options{Rules: []Rule{r}, Receivers: map[string]Receiver{"ops": {Channel: ch}}})

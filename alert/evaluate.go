@@ -2,6 +2,8 @@ package alert
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -20,9 +22,13 @@ func (r *Runner) evaluate(ctx context.Context) (told []string, err error) {
 		if r.state, err = r.load(ctx); err != nil {
 			return nil, err
 		}
+		if r.memory == nil {
+			r.memory = r.state.memory
+		}
+		r.state.memory = r.memory
 	}
 	told, err = r.round(ctx, r.state)
-	if err != nil {
+	if r.state.unsure {
 		// It is not known what was written: the next round reads it.
 		r.state = nil
 	}
@@ -30,22 +36,33 @@ func (r *Runner) evaluate(ctx context.Context) (told []string, err error) {
 }
 
 func (r *Runner) round(ctx context.Context, s *state) (told []string, err error) {
-	cursor := s.cursor
-	if r.needs&needEvents != 0 {
-		if cursor, err = readEvents(ctx, r.store, s.cursor, s.windows); err != nil {
-			return nil, err
-		}
-	}
-	found, err := read(ctx, r.store, r.needs, s.memory, s.windows)
-	if err != nil {
-		return nil, err
-	}
+	s.unsure = true
 	records, err := r.store.ReadAlerts(ctx)
 	if err != nil {
 		return nil, err
 	}
 	r.ahead.Store(int64(time.Until(records.Now)))
-	j := &judge{now: found.at, alerts: s.alerts, resends: r.resends(), to: r.receivers, recovered: s.recovered}
+	counted := progress{cursor: s.cursor}
+	var unread error // of the events
+	if r.needs&needEvents != 0 {
+		if counted, unread = readEvents(ctx, r.store, s.cursor, s.windows, records.Now, r.opts.Interval); unread == nil {
+			r.reportLag(s, counted)
+		}
+	}
+	found, failed := read(ctx, r.store, r.needs, s.memory, s.windows)
+	if found.failed&needCounts != 0 {
+		return nil, failed
+	}
+	if unread != nil {
+		failed = errors.Join(failed, unread)
+		found.failed |= needEvents
+	}
+	found.behind = counted.behind
+	if found.findings, err = r.findings(); err != nil {
+		found.failed |= needDoctor
+	}
+	j := &judge{now: found.at, alerts: s.alerts, resends: r.resends(records), to: r.receivers, unread: found.unread, recovered: s.recovered, beyond: s.beyond}
+	j.clamp()
 	var over []Silence
 	for _, silence := range readSilences(records.Silences) {
 		if silence.Active(records.Now) {
@@ -57,6 +74,9 @@ func (r *Runner) round(ctx context.Context, s *state) (told []string, err error)
 	}
 	for i := range r.opts.Rules {
 		rule := &r.opts.Rules[i]
+		if conditions[rule.When].need&found.failed != 0 {
+			continue // what it looks at is not known
+		}
 		samples := conditions[rule.When].samples(found, rule)
 		if r.opts.HideErrors {
 			for k := range samples {
@@ -66,30 +86,56 @@ func (r *Runner) round(ctx context.Context, s *state) (told []string, err error)
 		j.rule(rule, samples)
 	}
 	j.forget(r.opts.Rules)
-	first := r.common(s, found, cursor, records)
+	first := r.common(s, found, counted.cursor, records)
 	r.endSilences(&first, j, over)
 	if err := r.write(ctx, first, j.changes); err != nil {
 		return nil, err
 	}
-	s.cursor = cursor
+	s.unsure = false
+	s.cursor = counted.cursor
 	names := map[string]bool{}
 	for _, n := range first.Notices {
 		names[n.Receiver] = true
 	}
 	for _, c := range j.changes {
-		if len(c.notices) > 0 {
+		if len(c.notices) > 0 || c.more > 0 {
 			for _, to := range c.to {
 				names[to] = true
 			}
 		}
 	}
-	return slices.Collect(maps.Keys(names)), nil
+	return slices.Collect(maps.Keys(names)), failed
 }
 
-func (r *Runner) resends() map[string]time.Duration {
+// reportLag logs when the rules begin to miss events, and when they have counted all again.
+func (r *Runner) reportLag(s *state, p progress) {
+	switch {
+	case p.gap:
+		r.log.Error("events were trimmed from the stream before the alert rules counted them: keep more events", "behind", p.behind)
+	case p.behind > 0 && !s.behind:
+		r.log.Error("the alert rules cannot count the events as fast as they come", "behind", p.behind)
+	case p.behind == 0 && s.behind:
+		r.log.Warn("the alert rules have counted all events again")
+	}
+	s.behind = p.behind > 0
+}
+
+// clamp corrects times of the future, which a clock of the store leaves that went back.
+func (j *judge) clamp() {
+	for _, a := range j.alerts {
+		for _, at := range []*time.Time{&a.Since, &a.Fired, &a.Seen, &a.Sent, &a.Resent, &a.written} {
+			*at = earlier(*at, j.now)
+		}
+	}
+}
+
+func (r *Runner) resends(records task.AlertRecords) map[string]time.Duration {
 	all := map[string]time.Duration{}
 	for name, receiver := range r.opts.Receivers {
-		if again, ok := receiver.Channel.(Resender); ok {
+		var h health
+		_ = json.Unmarshal([]byte(records.Fields["r:"+name]), &h) // one that has got nothing has none
+		// While a receiver takes nothing its queue would fill with the same alerts.
+		if again, ok := receiver.Channel.(Resender); ok && h.Since.IsZero() {
 			all[name] = again.Resend()
 		}
 	}
@@ -124,11 +170,11 @@ func (r *Runner) common(s *state, found *round, cursor string, records task.Aler
 	return w
 }
 
-// unsilence lets the alerts of a silence that has ended be announced again.
+// unsilence lets the alerts of a silence that has ended be announced again in this round.
 func (j *judge) unsilence(s Silence) {
 	for _, a := range j.alerts {
 		if a.Firing() && a.Silence == s.ID {
-			a.Sent, a.Silence = time.Time{}, ""
+			a.Silence, a.released = "", true
 		}
 	}
 }
@@ -145,7 +191,7 @@ func (r *Runner) endSilences(w *task.AlertWrite, j *judge, over []Silence) {
 		}
 		to := map[string]bool{}
 		for i := range r.opts.Rules {
-			if rule := &r.opts.Rules[i]; s.Rule == "" || matches([]string{s.Rule}, rule.Name) {
+			if rule := &r.opts.Rules[i]; s.concerns(rule) {
 				for _, name := range r.receivers(rule) {
 					to[name] = true
 				}
@@ -172,6 +218,14 @@ func (r *Runner) write(ctx context.Context, w task.AlertWrite, changes []change)
 		part := changes[:min(len(changes), perWrite)]
 		changes = changes[len(part):]
 		for _, c := range part {
+			if c.more > 0 {
+				w.Set[c.key] = c.text
+				n := Notice{State: StateFiring, Rule: c.rule}
+				for _, to := range c.to {
+					w.Notices = append(w.Notices, task.AlertNotice{Receiver: to, Count: n.countField(), Only: c.more})
+				}
+				continue
+			}
 			if c.set == nil {
 				w.Remove = append(w.Remove, c.key)
 			} else {
@@ -212,8 +266,11 @@ type Value struct {
 	Over   bool              `json:"over"`
 }
 
+// previewTime bounds the time in which a preview counts events.
+const previewTime = 30 * time.Second
+
 // Preview reads what the rules would say now, without any change. It counts the events of the
-// last windows, up to a bound, from the stream.
+// last windows from the stream, for up to 30 seconds.
 func (r *Runner) Preview(ctx context.Context) ([]Outlook, error) {
 	records, err := r.store.ReadAlerts(ctx)
 	if err != nil {
@@ -221,14 +278,19 @@ func (r *Runner) Preview(ctx context.Context) ([]Outlook, error) {
 	}
 	w := newWindows(r.opts.Rules)
 	if r.needs&needEvents != 0 {
-		start := records.Now.Add(-w.length).UnixMilli()
-		if _, err := readEvents(ctx, r.store, encode(start)+"-0", w); err != nil {
+		start := encode(records.Now.Add(-w.longest()).UnixMilli()) + "-0"
+		if _, err := readEvents(ctx, r.store, start, w, records.Now, previewTime); err != nil {
 			return nil, err
 		}
 	}
-	found, err := read(ctx, r.store, r.needs, newMemory(), w)
+	found, err := read(ctx, r.store, r.needs, newMemory(r.opts.Rules), w)
 	if err != nil {
 		return nil, err
+	}
+	if r.needs&needDoctor != 0 {
+		if found.findings, err = inspect(ctx, r.store); err != nil {
+			return nil, err
+		}
 	}
 	var all []Outlook
 	for i := range r.opts.Rules {

@@ -22,9 +22,6 @@ const (
 	triggersEvery = time.Minute
 	doctorEvery   = 5 * time.Minute
 	doctorTime    = 30 * time.Second
-	// eventPages bounds the pages of events of one round. The others follow in the next one.
-	eventPages = 50
-	eventPage  = 1000
 )
 
 // round is what the rules see of the pool at about one instant.
@@ -39,6 +36,10 @@ type round struct {
 	lags     map[string]task.Lag
 	kept     int
 	archives []task.ArchiveInfo
+	findings []task.Finding
+	behind   time.Duration // the age of the oldest event that is not counted; 0 for none
+
+	failed need // what could not be read
 
 	windows *windows
 	*memory
@@ -50,10 +51,9 @@ type memory struct {
 	triggersAt time.Time
 	planned    map[string]time.Time // of the triggers whose history was read
 	refused    map[string][]task.TriggerRecord
-	findings   []task.Finding
-	findingsAt time.Time
 	known      map[string]knownReplica
-	lost       int64 // lost leases at the last round
+	keepGone   time.Duration // how long a rule looks at a replica that has gone
+	lost       int64         // lost leases at the last round
 }
 
 // knownReplica is a replica that was on the list.
@@ -66,18 +66,26 @@ type knownReplica struct {
 	Gone     time.Time     `json:"gone,omitzero"` // when it was missed; zero for live
 }
 
-func newMemory() *memory {
-	return &memory{planned: map[string]time.Time{}, refused: map[string][]task.TriggerRecord{}, known: map[string]knownReplica{}}
+func newMemory(rules []Rule) *memory {
+	m := &memory{planned: map[string]time.Time{}, refused: map[string][]task.TriggerRecord{}, known: map[string]knownReplica{}}
+	for _, r := range rules {
+		if r.When == ReplicaGone {
+			m.keepGone = max(m.keepGone, r.Window)
+		}
+	}
+	return m
 }
 
-// read reads what the rules need.
+// read reads what the rules need. After an error the other facts are read, and the round says in
+// failed which are missing.
 func read(ctx context.Context, store Store, needs need, m *memory, w *windows) (*round, error) {
 	r := &round{memory: m, windows: w}
 	var errs []error
 	try := func(n need, do func() error) {
-		if needs&n != 0 && len(errs) == 0 {
+		if needs&n != 0 && r.failed&needCounts == 0 {
 			if err := do(); err != nil {
 				errs = append(errs, err)
+				r.failed |= n
 			}
 		}
 	}
@@ -107,8 +115,7 @@ func read(ctx context.Context, store Store, needs need, m *memory, w *windows) (
 	try(needLags, func() (err error) { r.lags, r.kept, err = store.SubscriptionLags(ctx); return err })
 	try(needArchives, func() (err error) { r.archives, err = store.Archives(ctx); return err })
 	try(needTriggers, func() error { return r.readTriggers(ctx, store) })
-	try(needDoctor, func() error { return r.inspect(ctx, store) })
-	if len(errs) == 0 && needs&needReplicas != 0 {
+	if r.failed&(needReplicas|needCounts) == 0 && needs&needReplicas != 0 {
 		r.missReplicas()
 	}
 	return r, errors.Join(errs...)
@@ -141,7 +148,7 @@ func (r *round) readGroups(ctx context.Context, store Store) (err error) {
 
 // readTriggers reads the triggers once a minute, and the histories of those that have fired since.
 func (r *round) readTriggers(ctx context.Context, store Store) error {
-	if !r.triggersAt.IsZero() && r.at.Sub(r.triggersAt) < triggersEvery {
+	if age := r.at.Sub(r.triggersAt); age >= 0 && age < triggersEvery {
 		return nil
 	}
 	names, err := store.TriggerNames(ctx)
@@ -178,11 +185,8 @@ func (r *round) readTriggers(ctx context.Context, store Store) error {
 	return nil
 }
 
-// inspect inspects the pool every few minutes.
-func (r *round) inspect(ctx context.Context, store Store) error {
-	if !r.findingsAt.IsZero() && r.at.Sub(r.findingsAt) < doctorEvery {
-		return nil
-	}
+// inspect inspects the pool.
+func inspect(ctx context.Context, store Store) ([]task.Finding, error) {
 	timed, cancel := context.WithTimeout(ctx, doctorTime)
 	defer cancel()
 	var found []task.Finding
@@ -191,18 +195,40 @@ func (r *round) inspect(ctx context.Context, store Store) error {
 			break // a pool that takes longer has what was found so far
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if f.Severity == task.SeverityError {
 			found = append(found, f)
 		}
 	}
-	r.findings, r.findingsAt = found, r.at
-	return ctx.Err()
+	return found, ctx.Err()
+}
+
+// unread reports whether it is not known yet if a rule applies for the labels of an alert: the
+// histories of many triggers are read in several rounds.
+func (r *round) unread(rule *Rule, a *Alert) bool {
+	if rule.When != TriggerRefused {
+		return false
+	}
+	name := a.Labels["trigger"]
+	_, known := r.planned[name]
+	return !known && slices.ContainsFunc(r.triggers, func(t task.StoredTrigger) bool { return t.Name == name })
 }
 
 // mostKnown bounds the replicas that are known.
 const mostKnown = 500
+
+// forgetGone forgets the replica that has gone for longest, if there is one.
+func (r *round) forgetGone() bool {
+	first := ""
+	for id, k := range r.known {
+		if !k.Gone.IsZero() && (first == "" || k.Gone.Before(r.known[first].Gone)) {
+			first = id
+		}
+	}
+	delete(r.known, first)
+	return first != ""
+}
 
 // missReplicas finds replicas that have gone without leaving: their lease has ended since they were
 // seen, and either they had missed heartbeats at the last look, or the pool has taken back leases.
@@ -212,7 +238,8 @@ func (r *round) missReplicas() {
 	r.lost = r.stats.LeasesLost
 	for _, replica := range r.replicas {
 		live[replica.ID], hosts[replica.Host] = true, true
-		if _, known := r.known[replica.ID]; known || len(r.known) < mostKnown {
+		_, known := r.known[replica.ID]
+		if known || len(r.known) < mostKnown || r.forgetGone() {
 			r.known[replica.ID] = knownReplica{Host: replica.Host, Seen: replica.SeenAt, Silent: replica.Silent, Lease: replica.Lease, Draining: replica.Draining}
 		}
 	}
@@ -220,7 +247,7 @@ func (r *round) missReplicas() {
 		switch {
 		case live[id]:
 		case !k.Gone.IsZero():
-			if hosts[k.Host] { // another replica has begun there
+			if age := r.at.Sub(k.Gone); hosts[k.Host] || age < 0 || age >= r.keepGone { // another replica has begun there, or no rule looks at it
 				delete(r.known, id)
 			}
 		case k.Draining, r.at.Sub(k.Seen) < k.Lease, k.Silent < k.Lease/2 && !lost:
@@ -230,32 +257,4 @@ func (r *round) missReplicas() {
 			r.known[id] = k
 		}
 	}
-}
-
-// readEvents counts the events after the cursor and returns the next one.
-func readEvents(ctx context.Context, store Store, after string, w *windows) (cursor string, err error) {
-	if after == "" {
-		if after, err = store.LastEvent(ctx); err != nil {
-			return "", err
-		}
-		return after, nil
-	}
-	for range eventPages {
-		events, err := store.ReadEvents(ctx, after, eventPage, 0)
-		if trimmed := (*task.TrimmedError)(nil); errors.As(err, &trimmed) {
-			after = trimmed.Next
-			continue
-		}
-		if err != nil {
-			return "", err
-		}
-		for _, e := range events {
-			w.count(e)
-			after = e.Cursor
-		}
-		if len(events) < eventPage {
-			break
-		}
-	}
-	return after, nil
 }

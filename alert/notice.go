@@ -30,7 +30,9 @@ type Notice struct {
 	Window    time.Duration     `json:"window,omitempty"`
 	Since     time.Time         `json:"since,omitzero"`
 	Ended     time.Time         `json:"ended,omitzero"`
-	Again     bool              `json:"again,omitempty"` // it was announced before
+	Again     bool              `json:"again,omitempty"`  // it was announced before
+	Resend    bool              `json:"resend,omitempty"` // only so that the receiver does not forget the alert
+	At        time.Time         `json:"at,omitzero"`      // when the notice was made
 	Detail    string            `json:"detail,omitempty"`
 
 	// Of a silence that has ended: what it was for, how many of its alerts still fire, and how many

@@ -60,7 +60,8 @@ type Resender interface {
 // SendError is an error of a Channel.
 type SendError struct {
 	Err error
-	// Refused reports that the service does not take this message, also if it is sent again.
+	// Refused reports that the service does not take what this message has, also if it is sent
+	// again. It is for no other error: such as of a login, which a person can correct.
 	Refused bool
 	// After is when the service may take the next message; 0 if it did not say.
 	After time.Duration
@@ -82,8 +83,9 @@ type Receiver struct {
 
 func (r Receiver) pace() Pace {
 	p := r.Channel.Pace()
-	if own := PerMinute(r.PerMinute); r.PerMinute > 0 && own.Every > p.Every {
-		return own
+	if r.PerMinute > 0 {
+		own := PerMinute(r.PerMinute)
+		p = Pace{min(p.Burst, own.Burst), max(p.Every, own.Every)}
 	}
 	return p
 }

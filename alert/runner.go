@@ -15,6 +15,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // lease is how long a process keeps the rules without a sign of life. A third of it is the time
@@ -30,7 +32,10 @@ type Runner struct {
 	needs need
 	ahead atomic.Int64 // the clock of the store minus that of this process, in ns
 
-	state *state // of the process that has the lease; nil for not loaded
+	state  *state  // of the process that has the lease; nil for not loaded
+	memory *memory // of this leadership, also after an error
+
+	doctor atomic.Pointer[inspection]
 }
 
 // New checks the options and returns a Runner. It makes no call to the store. Everything that is
@@ -95,12 +100,16 @@ func (r *Runner) lead(ctx context.Context) {
 	var running sync.WaitGroup
 	senders := map[string]*sender{}
 	for name, receiver := range r.opts.Receivers {
-		s := &sender{runner: r, name: name, receiver: receiver, pace: receiver.pace(), wake: make(chan struct{}, 1), lost: stop}
+		s := &sender{runner: r, name: name, receiver: receiver, pace: receiver.pace(), limiter: limiterOf(receiver.Channel), wake: make(chan struct{}, 1), lost: stop}
 		senders[name] = s
 		running.Go(func() { s.run(leading) })
 	}
 	running.Go(func() { r.renew(leading, stop) })
-	r.state = nil
+	r.state, r.memory = nil, nil
+	r.doctor.Store(nil)
+	if r.needs&needDoctor != 0 {
+		running.Go(func() { r.inspect(leading) })
+	}
 	for leading.Err() == nil {
 		told, err := r.evaluate(leading)
 		switch {
@@ -128,13 +137,45 @@ func (r *Runner) lead(ctx context.Context) {
 // errLost is returned if another process has the lease.
 var errLost = errors.New("another process runs the alert rules")
 
+// inspection is the outcome of the last inspection.
+type inspection struct {
+	found []task.Finding
+	err   error
+}
+
+// inspect inspects the pool every few minutes, beside the rounds, which it must not delay.
+func (r *Runner) inspect(ctx context.Context) {
+	for ctx.Err() == nil {
+		found, err := inspect(ctx, r.store)
+		if err != nil && ctx.Err() == nil {
+			r.log.Error("the pool could not be inspected", "err", err)
+		}
+		r.doctor.Store(&inspection{found, err})
+		pause(ctx, doctorEvery)
+	}
+}
+
+// errNotInspected is returned before the first inspection.
+var errNotInspected = errors.New("the pool is not inspected yet")
+
+// findings returns those of the last inspection.
+func (r *Runner) findings() ([]task.Finding, error) {
+	if r.needs&needDoctor == 0 {
+		return nil, nil
+	}
+	if last := r.doctor.Load(); last != nil {
+		return last.found, last.err
+	}
+	return nil, errNotInspected
+}
+
 // renew extends the lease. It calls stop when the lease is lost, or may be.
 func (r *Runner) renew(ctx context.Context, stop func()) {
 	last := time.Now()
 	for ctx.Err() == nil {
 		pause(ctx, lease/3)
 		call, cancel := context.WithTimeout(ctx, lease/3)
-		held, err := r.store.HoldAlerts(call, r.owner, lease)
+		held, err := r.store.ExtendAlerts(call, r.owner, lease)
 		cancel()
 		switch {
 		case err == nil && held:
@@ -153,9 +194,12 @@ func (r *Runner) renew(ctx context.Context, stop func()) {
 type state struct {
 	alerts    map[string]*Alert
 	recovered map[string]int // by silence
+	beyond    map[string]int // by rule
 	windows   *windows
 	memory    *memory
 	cursor    string
+	unsure    bool // the last round was not written: what is in the store may be another state
+	behind    bool // events are not counted yet
 }
 
 // load reads the state from the store.
@@ -164,7 +208,7 @@ func (r *Runner) load(ctx context.Context) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &state{alerts: map[string]*Alert{}, recovered: map[string]int{}, windows: newWindows(r.opts.Rules), memory: newMemory(), cursor: records.Fields["cursor"]}
+	s := &state{alerts: map[string]*Alert{}, recovered: map[string]int{}, beyond: map[string]int{}, windows: newWindows(r.opts.Rules), memory: newMemory(r.opts.Rules), cursor: records.Fields["cursor"]}
 	for field, text := range records.Fields {
 		switch kind, rest, _ := strings.Cut(field, ":"); kind {
 		case "a":
@@ -174,6 +218,11 @@ func (r *Runner) load(ctx context.Context) (*state, error) {
 			}
 		case "w":
 			s.windows.load(field, text)
+		case "m":
+			var n int
+			if json.Unmarshal([]byte(text), &n) == nil {
+				s.beyond[rest] = n
+			}
 		case "s":
 			var n int
 			if json.Unmarshal([]byte(text), &n) == nil {

@@ -27,7 +27,7 @@ func label(pairs ...string) map[string]string {
 }
 
 func counted(r *round, rule *Rule) (all []sample) {
-	for s, t := range r.windows.over(r.at, rule.Window, rule) {
+	for s, t := range r.windows.over(r.at, rule) {
 		v := sample{labels: label("queue", s.Queue, "kind", s.Kind, "group", s.Group)}
 		switch rule.When {
 		case Failed:
@@ -200,6 +200,13 @@ func triggerRefused(r *round, rule *Rule) (all []sample) {
 		}
 	}
 	return all
+}
+
+func eventsBehind(r *round, _ *Rule) []sample {
+	if r.behind == 0 {
+		return nil
+	}
+	return []sample{{value: r.behind.Seconds()}}
 }
 
 func subscription(r *round, _ *Rule) (all []sample) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/ltsworker/ltsworker/task"
@@ -12,6 +13,9 @@ import (
 const (
 	// sendTime bounds one try to send a message.
 	sendTime = 15 * time.Second
+	// At the end of the process a try has endTime left, and the write of its outcome writeTime. Both
+	// are shorter than what is left of the lease.
+	endTime, writeTime = 3 * time.Second, 5 * time.Second
 	// poll is the time between two looks at a queue to which this process has added nothing. Other
 	// processes add tests.
 	poll = 5 * time.Second
@@ -20,7 +24,16 @@ const (
 	keepTrying  = 24 * time.Hour
 	mostRefused = 3
 	maxBackoff  = 5 * time.Minute
+	maxAfter    = 15 * time.Minute // the longest pause that a service can ask for
 )
+
+// earlier returns the earlier time.
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
 
 // sender sends the notices of one receiver. Only its own receiver can delay it.
 type sender struct {
@@ -28,6 +41,7 @@ type sender struct {
 	name     string
 	receiver Receiver
 	pace     Pace
+	limiter  *limiter
 	wake     chan struct{}
 	lost     func() // ends the leadership
 
@@ -119,6 +133,10 @@ func (s *sender) step(ctx context.Context) (wait time.Duration, idle bool) {
 	if wait := s.untilFree(now, &message); wait > 0 {
 		return wait, false
 	}
+	// Other pools and receivers may send to the same endpoint.
+	if wait := s.limiter.take(s.pace); wait > 0 {
+		return wait, false
+	}
 	if !known {
 		message = sending{ID: newMessageID(), At: now, Notices: q.Notices, More: q.Overflow}
 	}
@@ -133,9 +151,12 @@ func (s *sender) step(ctx context.Context) (wait time.Duration, idle bool) {
 
 // untilFree returns how long the receiver or its service takes no message.
 func (s *sender) untilFree(now time.Time, m *sending) time.Duration {
+	// A clock of the store that went back leaves times of the future.
+	s.health.Next = earlier(s.health.Next, now.Add(time.Duration(s.pace.Burst)*s.pace.Every))
+	s.health.Until = earlier(s.health.Until, now.Add(maxAfter))
+	m.Next, m.At = earlier(m.Next, now.Add(maxBackoff)), earlier(m.At, now)
 	free := s.health.Next.Add(-time.Duration(s.pace.Burst-1) * s.pace.Every)
-	wait := max(s.health.Until.Sub(now), m.Next.Sub(now), free.Sub(now))
-	return min(wait, maxBackoff*3) // a clock that went back
+	return max(s.health.Until.Sub(now), m.Next.Sub(now), free.Sub(now))
 }
 
 // compose takes the notices from the queue into the message, and takes a place in the pace, both
@@ -156,12 +177,13 @@ func (s *sender) compose(ctx context.Context, m *sending, fresh bool, now time.T
 
 // try sends the message once and writes what has become of it.
 func (s *sender) try(ctx context.Context, m *sending) error {
-	timed, cancel := context.WithTimeout(ctx, sendTime)
-	answer, err := s.receiver.Channel.Send(timed, s.message(m))
-	cancel()
+	answer, err := s.send(ctx, m)
 	if ctx.Err() != nil && err != nil {
 		return nil // this process ends; the next one sends it
 	}
+	// What the service has taken is written also if this process ends.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTime)
+	defer cancel()
 	now := s.runner.now()
 	entry := task.AlertLogEntry{Receiver: s.name, Message: m.ID, Text: s.message(m).Title(English), Alerts: len(m.Notices), Tries: m.Tries}
 	w := task.AlertWrite{Sending: map[string]string{s.name: ""}}
@@ -170,7 +192,10 @@ func (s *sender) try(ctx context.Context, m *sending) error {
 		s.health.Sent++
 		s.health.Last, s.health.Since, s.health.Error = now, time.Time{}, ""
 		entry.What, entry.Error = "sent", answer
-		w.Log = append(w.Log, entry)
+		// The history has no entry of what a receiver gets only so that it does not forget.
+		if slices.ContainsFunc(decodeNotices(m.Notices), func(n Notice) bool { return !n.Resend }) || len(m.More) > 0 {
+			w.Log = append(w.Log, entry)
+		}
 		return s.write(ctx, w)
 	}
 	var refusal *SendError
@@ -188,7 +213,7 @@ func (s *sender) try(ctx context.Context, m *sending) error {
 	s.health.Error = task.CutHead(err.Error(), maxDetail)
 	entry.Error = err.Error()
 	if refusal.After > 0 {
-		s.health.Until = now.Add(refusal.After)
+		s.health.Until = now.Add(min(refusal.After, maxAfter))
 	}
 	if m.Refused >= mostRefused || now.Sub(m.At) > keepTrying {
 		entry.What = "dropped"
@@ -203,6 +228,19 @@ func (s *sender) try(ctx context.Context, m *sending) error {
 	m.Next = now.Add(min(time.Second<<min(m.Tries, 10), maxBackoff))
 	w.Sending[s.name] = encode(m)
 	return s.write(ctx, w)
+}
+
+// send calls the channel. At the end of ctx a call gets a little time to end, because the service
+// may have taken the message.
+func (s *sender) send(ctx context.Context, m *sending) (answer string, err error) {
+	timed, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTime)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() {
+		pause(timed, endTime)
+		cancel()
+	})
+	defer stop()
+	return s.receiver.Channel.Send(timed, s.message(m))
 }
 
 // message returns the message for the channel.

@@ -57,8 +57,30 @@ func (s Silence) Active(now time.Time) bool { return s.EndedBy == "" && now.Befo
 
 // silences reports whether the silence is for an alert.
 func (s Silence) silences(a *Alert) bool {
-	is := func(pattern, name string) bool { return pattern == "" || matches([]string{pattern}, name) }
+	if a.When == Watchdog && s.Rule != a.Rule {
+		return false // its messages show that the rules run
+	}
+	is := func(pattern, name string) bool {
+		return pattern == "" || name != "" && matches([]string{pattern}, name)
+	}
 	return is(s.Rule, a.Rule) && is(s.Queue, a.Labels["queue"]) && is(s.Kind, a.Labels["kind"]) && is(s.Group, a.Labels["group"])
+}
+
+// concerns reports whether the silence may be for an alert of a rule.
+func (s Silence) concerns(r *Rule) bool {
+	if s.Rule != r.Name && (r.When == Watchdog || s.Rule != "" && !matches([]string{s.Rule}, r.Name)) {
+		return false
+	}
+	labels := conditions[r.When].filters
+	if r.Window > 0 && conditions[r.When].need&needEvents != 0 {
+		labels = r.By
+	}
+	for label, pattern := range map[string]string{"queue": s.Queue, "kind": s.Kind, "group": s.Group} {
+		if pattern != "" && !slices.Contains(labels, label) {
+			return false
+		}
+	}
+	return true
 }
 
 // String names what the silence is for.

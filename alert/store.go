@@ -27,8 +27,10 @@ type Store interface {
 	LastEvent(ctx context.Context) (cursor string, err error)
 	ReadEvents(ctx context.Context, after string, limit int, wait time.Duration) ([]task.Event, error)
 
-	// HoldAlerts takes or extends the lease of owner. It returns false if another process has it.
+	// HoldAlerts takes the lease for owner. It returns false if another process has it.
 	HoldAlerts(ctx context.Context, owner string, lease time.Duration) (bool, error)
+	// ExtendAlerts extends the lease of owner. It returns false if the lease has ended.
+	ExtendAlerts(ctx context.Context, owner string, lease time.Duration) (bool, error)
 	ReleaseAlerts(ctx context.Context, owner string) error
 	ReadAlerts(ctx context.Context) (task.AlertRecords, error)
 	// WriteAlerts changes the records in one step, if owner has the lease.

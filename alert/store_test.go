@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -31,6 +32,9 @@ type fakeStore struct {
 	archives []task.ArchiveInfo
 	findings []task.Finding
 	events   []task.Event
+	page     int    // the most events that ReadEvents returns; 0 for the limit of the call
+	reads    int    // calls of ReadEvents
+	read     func() // called by each ReadEvents; nil for none
 
 	owner    string
 	until    time.Time
@@ -127,17 +131,40 @@ func (f *fakeStore) Inspect(context.Context, task.Inspection) iter.Seq2[task.Fin
 	}
 }
 func (f *fakeStore) LastEvent(context.Context) (cursor string, err error) {
-	err = f.do(func() { cursor = fmt.Sprint(len(f.events)) })
+	cursor = "0"
+	err = f.do(func() {
+		if len(f.events) > 0 {
+			cursor = f.events[len(f.events)-1].Cursor
+		}
+	})
 	return cursor, err
 }
 
-// ReadEvents has cursors that count the events. A cursor of a time, as a preview has, is the start.
+// ReadEvents reads the events after a position, "MS-SEQ" as a stream has it.
 func (f *fakeStore) ReadEvents(_ context.Context, after string, limit int, _ time.Duration) (events []task.Event, err error) {
-	n := 0
-	if !strings.Contains(after, "-") {
-		fmt.Sscan(after, &n)
+	if f.read != nil {
+		f.read()
 	}
-	err = f.do(func() { events = slices.Clone(f.events[n:min(n+limit, len(f.events))]) })
+	n := 0
+	if ms, seq, found := strings.Cut(after, "-"); found {
+		start, _ := strconv.ParseInt(ms, 10, 64)
+		last, _ := strconv.Atoi(seq)
+		f.change(func() {
+			n, _ = slices.BinarySearchFunc(f.events, 0, func(e task.Event, _ int) int {
+				var at int64
+				var i int
+				fmt.Sscanf(e.Cursor, "%d-%d", &at, &i)
+				if at < start || at == start && i <= last {
+					return -1
+				}
+				return 1
+			})
+		})
+	}
+	if f.page > 0 {
+		limit = min(limit, f.page)
+	}
+	err = f.do(func() { f.reads++; events = slices.Clone(f.events[n:min(n+limit, len(f.events))]) })
 	return events, err
 }
 
@@ -150,7 +177,7 @@ func (f *fakeStore) event(e task.Event) {
 
 // add is event for a caller that has the lock.
 func (f *fakeStore) add(e task.Event) {
-	e.At, e.Cursor = time.Now(), fmt.Sprint(len(f.events)+1)
+	e.At, e.Cursor = time.Now(), fmt.Sprintf("%d-%d", time.Now().UnixMilli(), len(f.events)+1)
 	f.events = append(f.events, e)
 }
 
@@ -158,6 +185,14 @@ func (f *fakeStore) HoldAlerts(_ context.Context, owner string, lease time.Durat
 	err = f.do(func() {
 		if held = f.owner == "" || f.owner == owner || !time.Now().Before(f.until); held {
 			f.owner, f.until = owner, time.Now().Add(lease)
+		}
+	})
+	return held, err
+}
+func (f *fakeStore) ExtendAlerts(_ context.Context, owner string, lease time.Duration) (held bool, err error) {
+	err = f.do(func() {
+		if held = f.owner == owner && time.Now().Before(f.until); held {
+			f.until = time.Now().Add(lease)
 		}
 	})
 	return held, err
@@ -175,7 +210,10 @@ func (f *fakeStore) ReadAlerts(context.Context) (r task.AlertRecords, err error)
 	})
 	return r, err
 }
-func (f *fakeStore) WriteAlerts(_ context.Context, owner string, w task.AlertWrite) (held bool, err error) {
+func (f *fakeStore) WriteAlerts(ctx context.Context, owner string, w task.AlertWrite) (held bool, err error) {
+	if err := ctx.Err(); err != nil { // as a client of Redis
+		return false, err
+	}
 	err = f.do(func() {
 		if held = f.owner == owner && time.Now().Before(f.until); held {
 			f.write(w)
@@ -204,14 +242,14 @@ func (f *fakeStore) write(w task.AlertWrite) {
 		}
 	}
 	for _, n := range w.Notices {
-		if len(f.notices[n.Receiver]) < task.MaxAlertNotices {
+		if n.Only == 0 && len(f.notices[n.Receiver]) < task.MaxAlertNotices {
 			f.notices[n.Receiver] = append(f.notices[n.Receiver], n.Text)
 			continue
 		}
 		if f.overflow[n.Receiver] == nil {
 			f.overflow[n.Receiver] = map[string]int64{}
 		}
-		f.overflow[n.Receiver][n.Count]++
+		f.overflow[n.Receiver][n.Count] += int64(max(n.Only, 1))
 	}
 	for to, text := range w.Sending {
 		if f.sending[to] = text; text == "" {

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// minBucket is the least width of a bucket. A window has about 60 of them.
+	// minBucket is the least width of a bucket. A window has at most about 60 buckets.
 	minBucket = 10 * time.Second
 	// maxSeries bounds the series of a bucket. Events beyond it count for the kind "other".
 	maxSeries = 200
@@ -41,25 +41,41 @@ func (t *tally) add(o tally) {
 	}
 }
 
-// windows counts the events of the last time in buckets by the time of the events.
+// windows counts events in buckets by their time. Each length of a window has buckets of its own.
 type windows struct {
-	width, length time.Duration
-	groups        bool // a rule looks at groups
-	buckets       map[int64]map[series]tally
+	groups bool // a rule looks at groups
+	all    map[time.Duration]*window
+	stale  []string // fields of buckets in the store that no rule needs
+}
+
+// window has the buckets of one length.
+type window struct {
+	length, width time.Duration
+	buckets       map[int64]map[series]tally // by the start in ms
 	changed       map[int64]bool
 }
 
 func newWindows(rules []Rule) *windows {
-	w := &windows{buckets: map[int64]map[series]tally{}, changed: map[int64]bool{}}
+	w := &windows{all: map[time.Duration]*window{}}
 	for _, r := range rules {
-		if conditions[r.When].need&needEvents == 0 {
+		if conditions[r.When].need&needEvents == 0 || r.Window == 0 {
 			continue
 		}
-		w.length = max(w.length, r.Window)
+		if w.all[r.Window] == nil {
+			w.all[r.Window] = &window{length: r.Window, width: max(minBucket, (r.Window / 60).Truncate(time.Second)),
+				buckets: map[int64]map[series]tally{}, changed: map[int64]bool{}}
+		}
 		w.groups = w.groups || len(r.Groups) > 0 || slices.Contains(r.By, "group")
 	}
-	w.width = max(minBucket, (w.length / 60).Truncate(time.Second))
 	return w
+}
+
+// longest is the length of the longest window.
+func (w *windows) longest() (d time.Duration) {
+	for length := range w.all {
+		d = max(d, length)
+	}
+	return d
 }
 
 // count counts an event. It ignores one that tells nothing about a rule.
@@ -86,15 +102,21 @@ func (w *windows) count(e task.Event) {
 	if t == (tally{}) {
 		return
 	}
-	start := e.At.Truncate(w.width).UnixMilli()
+	s := series{Queue: e.Queue, Kind: e.Kind}
+	if w.groups {
+		s.Group = e.Group
+	}
+	for _, window := range w.all {
+		window.add(e.At, s, t)
+	}
+}
+
+func (w *window) add(at time.Time, s series, t tally) {
+	start := at.Truncate(w.width).UnixMilli()
 	bucket := w.buckets[start]
 	if bucket == nil {
 		bucket = map[series]tally{}
 		w.buckets[start] = bucket
-	}
-	s := series{Queue: e.Queue, Kind: e.Kind}
-	if w.groups {
-		s.Group = e.Group
 	}
 	if _, known := bucket[s]; !known && len(bucket) >= maxSeries {
 		s = series{Queue: "other", Kind: "other"}
@@ -105,11 +127,13 @@ func (w *windows) count(e task.Event) {
 	w.changed[start] = true
 }
 
-// over adds up the events of the window that ends now, by the labels.
-func (w *windows) over(now time.Time, window time.Duration, r *Rule) map[series]tally {
+// over adds up the events of the window of the rule that ends now, by the labels.
+func (w *windows) over(now time.Time, r *Rule) map[series]tally {
 	sums := map[series]tally{}
-	for start, bucket := range w.buckets {
-		if now.Sub(time.UnixMilli(start)) >= window+w.width {
+	window := w.all[r.Window]
+	for start, bucket := range window.buckets {
+		// A bucket of the future is left by a clock that went back.
+		if age := now.Sub(time.UnixMilli(start)); age >= r.Window+window.width || age < 0 {
 			continue
 		}
 		for s, t := range bucket {
@@ -135,16 +159,26 @@ func (w *windows) over(now time.Time, window time.Duration, r *Rule) map[series]
 	return sums
 }
 
-// bucketField is the field of a bucket in the store.
-func bucketField(start int64) string { return "w:" + strconv.FormatInt(start, 10) }
+// field is the field of a bucket in the store.
+func (w *window) field(start int64) string {
+	return "w:" + strconv.FormatInt(int64(w.length/time.Second), 10) + ":" + strconv.FormatInt(start, 10)
+}
 
-// write adds the changed buckets to a change of the store, and removes old ones.
+// write adds the changed buckets to a change of the store, and removes those that count no longer.
 func (w *windows) write(now time.Time, to *task.AlertWrite) {
+	to.Remove = append(to.Remove, w.stale...)
+	w.stale = nil
+	for _, window := range w.all {
+		window.write(now, to)
+	}
+}
+
+func (w *window) write(now time.Time, to *task.AlertWrite) {
 	for start := range w.buckets {
-		if now.Sub(time.UnixMilli(start)) > w.length+2*w.width {
+		if age := now.Sub(time.UnixMilli(start)); age > w.length+2*w.width || age < -w.width {
 			delete(w.buckets, start)
 			delete(w.changed, start)
-			to.Remove = append(to.Remove, bucketField(start))
+			to.Remove = append(to.Remove, w.field(start))
 		}
 	}
 	for start := range w.changed {
@@ -152,7 +186,7 @@ func (w *windows) write(now time.Time, to *task.AlertWrite) {
 		for s, t := range w.buckets[start] {
 			list = append(list, storedTally{s.Queue, s.Kind, s.Group, t})
 		}
-		to.Set[bucketField(start)] = encode(list)
+		to.Set[w.field(start)] = encode(list)
 	}
 	clear(w.changed)
 }
@@ -166,16 +200,20 @@ type storedTally struct {
 
 // load reads a bucket from the store.
 func (w *windows) load(field, text string) {
-	start, err := strconv.ParseInt(strings.TrimPrefix(field, "w:"), 10, 64)
+	seconds, ms, _ := strings.Cut(strings.TrimPrefix(field, "w:"), ":")
+	length, err := strconv.ParseInt(seconds, 10, 64)
+	window := w.all[time.Duration(length)*time.Second]
+	start, failed := strconv.ParseInt(ms, 10, 64)
 	var list []storedTally
-	if err != nil || json.Unmarshal([]byte(text), &list) != nil {
+	if err != nil || failed != nil || window == nil || json.Unmarshal([]byte(text), &list) != nil {
+		w.stale = append(w.stale, field)
 		return
 	}
 	bucket := map[series]tally{}
 	for _, t := range list {
 		bucket[series{t.Queue, t.Kind, t.Group}] = t.tally
 	}
-	w.buckets[start] = bucket
+	window.buckets[start] = bucket
 }
 
 // encode returns a value as JSON.

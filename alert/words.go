@@ -72,7 +72,8 @@ var words = map[Lang]*wording{
 			Inbox:          "{v} entries of the inbox are not admitted (limit {t})", Rejected: "{v} rejected entries (limit {t})",
 			ExportsFull: "no task starts because too many results wait to be saved", Subscription: "{v} of the event stream is not read (limit {t})",
 			ArchiveBehind: "the archive is {v} behind (limit {t})", ArchiveOutage: "the archive is not written",
-			Doctor: "{v} findings of the doctor are errors", Watchdog: "the alert rules run",
+			EventsBehind: "the rules have not counted events of the last {v} (limit {t})",
+			Doctor:       "{v} findings of the doctor are errors", Watchdog: "the alert rules run",
 		},
 	},
 	Chinese: {
@@ -100,7 +101,8 @@ var words = map[Lang]*wording{
 			Inbox:          "收件箱中有 {v} 条未接收（阈值 {t}）", Rejected: "有 {v} 条被拒绝的条目（阈值 {t}）",
 			ExportsFull: "等待保存的结果过多，任务无法启动", Subscription: "事件流的 {v} 尚未读取（阈值 {t}）",
 			ArchiveBehind: "归档落后 {v}（阈值 {t}）", ArchiveOutage: "归档没有写入",
-			Doctor: "诊断发现 {v} 个错误", Watchdog: "告警规则正在运行",
+			EventsBehind: "规则尚未统计最近 {v} 的事件（阈值 {t}）",
+			Doctor:       "诊断发现 {v} 个错误", Watchdog: "告警规则正在运行",
 		},
 	},
 }

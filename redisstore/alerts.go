@@ -27,8 +27,8 @@ func (s *Store) Running(ctx context.Context, n int) (task.Stats, []*task.Task, t
 	return snap.Stats, snap.Running, snap.At, err
 }
 
-// HoldAlerts takes or extends the lease with which a process runs the alert rules of the pool. It
-// returns false if another process has it.
+// HoldAlerts takes the lease with which a process runs the alert rules of the pool, or extends that
+// of the same owner. It returns false if another process has it.
 func (s *Store) HoldAlerts(ctx context.Context, owner string, lease time.Duration) (bool, error) {
 	if err := s.ready(ctx, writes); err != nil {
 		return false, s.fail(ctx, "hold the alert rules", err)
@@ -80,6 +80,13 @@ func (s *Store) tryIfOwner(ctx context.Context, owner string, prepare func(tx *r
 		}, s.alertLock())
 	})
 	return err == nil, err
+}
+
+// ExtendAlerts extends the lease of owner. It returns false if the lease has ended: another process
+// may have had it meanwhile.
+func (s *Store) ExtendAlerts(ctx context.Context, owner string, lease time.Duration) (held bool, err error) {
+	held, err = s.ifOwner(ctx, owner, func(*redis.Tx) error { return nil }, func(p redis.Pipeliner) { p.PExpire(ctx, s.alertLock(), lease) })
+	return held, s.fail(ctx, "hold the alert rules", err)
 }
 
 // ReleaseAlerts ends the lease of owner, so that another process takes the rules over at once.
@@ -143,7 +150,9 @@ func (s *Store) writeAlerts(ctx context.Context, p redis.Pipeliner, w task.Alert
 		}
 	}
 	for _, n := range w.Notices {
-		if free[n.Receiver]--; free[n.Receiver] >= 0 {
+		if n.Only > 0 {
+			p.HIncrBy(ctx, s.key("overflow:", n.Receiver), n.Count, int64(n.Only))
+		} else if free[n.Receiver]--; free[n.Receiver] >= 0 {
 			p.RPush(ctx, s.key("notices:", n.Receiver), n.Text)
 		} else {
 			p.HIncrBy(ctx, s.key("overflow:", n.Receiver), n.Count, 1)

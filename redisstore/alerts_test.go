@@ -35,6 +35,11 @@ func TestOnlyTheOwnerOfTheAlertRulesWrites(t *testing.T) {
 		hold("a", true)
 		hold("b", false)
 		hold("a", true)
+		for owner, want := range map[string]bool{"a": true, "b": false} {
+			if held, err := s.store.ExtendAlerts(ctx, owner, time.Minute); err != nil || held != want {
+				t.Errorf("%s extends: %v, %v", owner, held, err)
+			}
+		}
 		write("b", task.AlertWrite{Set: map[string]string{"x": "b"}}, false)
 		write("a", task.AlertWrite{Set: map[string]string{"x": "1", "y": "2"}, Sending: map[string]string{"ops": "m"},
 			Notices: []task.AlertNotice{{Receiver: "ops", Text: "n1"}, {Receiver: "ops", Text: "n2"}}, Log: []task.AlertLogEntry{{What: "sent", Alerts: 2}}}, true)

@@ -33,6 +33,8 @@ type AlertNotice struct {
 	Text     string
 	// Count is what is counted if the queue is full. The text is dropped then.
 	Count string
+	// Only adds so many to the count, without a notice. 0 for a notice.
+	Only int
 }
 
 // MaxAlertNotices is how many notices the queue of a receiver holds.

@@ -6,9 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	gomail "github.com/wneessen/go-mail"
@@ -39,11 +42,15 @@ type Config struct {
 	Networks []string
 }
 
-// Mail sends each message as a mail to all addresses.
+// Mail sends each message as a mail to each address.
 type Mail struct {
 	c       Config
 	host    string
 	options []gomail.Option
+
+	mu    sync.Mutex
+	id    string          // of the last message
+	taken map[string]bool // the addresses to which it was sent
 }
 
 const timeout = 12 * time.Second
@@ -136,11 +143,75 @@ func (*Mail) Pace() alert.Pace { return alert.Pace{Burst: 5, Every: 20 * time.Se
 // maxText bounds the text of a mail, in bytes.
 const maxText = 100_000
 
-// Send sends a message.
+// Send sends a mail to each address, so that a server that refuses one address takes those to the
+// others. It is called again with the same message after an error, and then leaves out the addresses
+// whose mails were taken.
 func (m *Mail) Send(ctx context.Context, message *alert.Message) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.id != message.ID {
+		m.id, m.taken = message.ID, map[string]bool{}
+	}
+	var to []string
+	var mails []*gomail.Msg
+	for _, address := range m.c.To {
+		if m.taken[address] {
+			continue
+		}
+		mail, err := m.compose(message, address)
+		if err != nil {
+			return "", err
+		}
+		to, mails = append(to, address), append(mails, mail)
+	}
+	c, err := gomail.NewClient(m.host, m.options...)
+	if err != nil {
+		return "", err
+	}
+	failed := c.DialAndSendWithContext(ctx, mails...)
+	var refused, again []string // addresses
+	tooLarge := false
+	for i, mail := range mails {
+		switch err := mail.SendError(); {
+		case mail.IsDelivered():
+			m.taken[to[i]] = true
+		case code(err) >= 500:
+			refused = append(refused, to[i])
+			tooLarge = tooLarge || code(err) == 552
+		default:
+			again = append(again, to[i])
+		}
+	}
+	text := ""
+	if failed != nil {
+		text = failed.Error()
+		if m.c.Password != "" {
+			text = strings.ReplaceAll(text, m.c.Password, "***")
+		}
+	}
+	if len(again) > 0 || len(m.taken) == 0 {
+		return "", &alert.SendError{Err: errors.New(text), Refused: tooLarge && len(again) == 0}
+	}
+	answer := "sent to " + strings.Join(slices.Sorted(maps.Keys(m.taken)), ", ")
+	if len(refused) > 0 {
+		answer += "; the server refuses " + strings.Join(refused, ", ") + ": " + text
+	}
+	return answer, nil
+}
+
+// code returns the status of a server, 0 for none or for an error that may end.
+func code(err error) int {
+	if e := (*gomail.SendError)(nil); errors.As(err, &e) && !e.IsTemp() {
+		return e.ErrorCode()
+	}
+	return 0
+}
+
+// compose returns the mail for one address.
+func (m *Mail) compose(message *alert.Message, to string) (*gomail.Msg, error) {
 	msg := gomail.NewMsg()
-	if err := errors.Join(msg.From(m.c.From), msg.To(m.c.To...)); err != nil {
-		return "", &alert.SendError{Err: err, Refused: true}
+	if err := errors.Join(msg.From(m.c.From), msg.To(to)); err != nil {
+		return nil, err
 	}
 	msg.Subject(message.Title(message.Lang))
 	// The same when the mail is sent again, so that mail programs show it once.
@@ -153,20 +224,5 @@ func (m *Mail) Send(ctx context.Context, message *alert.Message) (string, error)
 		text += "\n" + message.Console + "\n"
 	}
 	msg.SetBodyString(gomail.TypeTextPlain, text)
-	c, err := gomail.NewClient(m.host, m.options...)
-	if err != nil {
-		return "", &alert.SendError{Err: err, Refused: true}
-	}
-	if err := c.DialAndSendWithContext(ctx, msg); err != nil {
-		refused := false
-		if e := (*gomail.SendError)(nil); errors.As(err, &e) {
-			refused = !e.IsTemp() && e.ErrorCode() >= 500
-		}
-		text := err.Error()
-		if m.c.Password != "" {
-			text = strings.ReplaceAll(text, m.c.Password, "***")
-		}
-		return "", &alert.SendError{Err: errors.New(text), Refused: refused}
-	}
-	return "sent to " + strings.Join(m.c.To, ", "), nil
+	return msg, nil
 }

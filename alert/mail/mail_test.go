@@ -20,10 +20,11 @@ import (
 
 // mailbox is a server of SMTP that keeps what it gets.
 type mailbox struct {
-	mu     sync.Mutex
-	mails  []string
-	to     []string
-	refuse error
+	mu      sync.Mutex
+	mails   []string
+	to      []string
+	refuse  error
+	unknown string // an address that is refused
 }
 
 func (b *mailbox) NewSession(*smtp.Conn) (smtp.Session, error) { return &session{b: b}, nil }
@@ -52,6 +53,9 @@ func (s *session) Mail(string, *smtp.MailOptions) error {
 func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	s.b.mu.Lock()
 	defer s.b.mu.Unlock()
+	if to == s.b.unknown {
+		return &smtp.SMTPError{Code: 550, Message: "no such user"}
+	}
 	s.b.to = append(s.b.to, to)
 	return nil
 }
@@ -114,21 +118,36 @@ func TestMailIsSentEncryptedAndWithLogin(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range 2 {
-			if answer, err := m.Send(t.Context(), message()); err != nil || !strings.Contains(answer, "b@example.com") {
+		for i := range 2 {
+			message := message()
+			message.ID = []string{"alert_abc", "alert_abd"}[i]
+			if answer, err := m.Send(t.Context(), message); err != nil || !strings.Contains(answer, "b@example.com") {
 				t.Fatalf("%s: %q, %v", encryption, answer, err)
 			}
 		}
-		if len(b.mails) != 2 || len(b.to) != 4 {
+		if len(b.mails) != 4 || len(b.to) != 4 {
 			t.Fatalf("%d mails to %v", len(b.mails), b.to)
 		}
 		for _, text := range b.mails {
-			for _, want := range []string{"Message-ID: <alert_abc@example.com>", "Auto-Submitted: auto-generated", "https://tasks.example/alerts", "oldest-wait", "20 min"} {
+			for _, want := range []string{"@example.com>", "Message-ID: <alert_ab", "Auto-Submitted: auto-generated", "https://tasks.example/alerts", "oldest-wait", "20 min"} {
 				if !strings.Contains(text, want) {
 					t.Errorf("no %q in\n%s", want, text)
 				}
 			}
 		}
+	}
+}
+
+// A refused address keeps a message from no other one, and a mail that was taken is not sent again.
+func TestRefusedAddressKeepsTheMailFromNoOther(t *testing.T) {
+	b := &mailbox{unknown: "a@example.com"}
+	m, err := New(config(serve(t, b, StartTLS), StartTLS))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := m.Send(t.Context(), message())
+	if err != nil || len(b.mails) != 1 || !strings.Contains(answer, "sent to b@example.com") || !strings.Contains(answer, "refuses a@example.com") {
+		t.Errorf("%q, %v, %d mails", answer, err, len(b.mails))
 	}
 }
 
@@ -145,7 +164,7 @@ func TestMailIsNotSentInClearText(t *testing.T) {
 }
 
 func TestRefusalOfAServerIsToldFromAFault(t *testing.T) {
-	for code, refused := range map[int]bool{451: false, 550: true} {
+	for code, refused := range map[int]bool{451: false, 550: false, 552: true} {
 		b := &mailbox{refuse: &smtp.SMTPError{Code: code, Message: "no"}}
 		m, err := New(config(serve(t, b, StartTLS), StartTLS))
 		if err != nil {

@@ -60,6 +60,9 @@ func (am *Alertmanager) Send(ctx context.Context, m *alert.Message) (string, err
 		case alert.StateTest:
 			p.Labels["alertname"], p.StartsAt = "test", now
 		case alert.StateFiring:
+			if !n.At.IsZero() { // a notice that has waited tells nothing of now
+				p.EndsAt = n.At.Add(3 * resend)
+			}
 		default:
 			continue
 		}

@@ -106,7 +106,7 @@ type result struct {
 type codes struct {
 	tooMany []int         // too many messages
 	after   time.Duration // when the service takes the next one then
-	again   []int         // a fault of the service
+	content []int         // the service does not take what the message says
 }
 
 // judge reads the answer of a robot, which has the status 200 also for errors.
@@ -131,10 +131,10 @@ func (r robot) judge(a answer, c codes) (string, error) {
 		return text, nil
 	case slices.Contains(c.tooMany, *code):
 		return text, &alert.SendError{Err: errors.New("the robot takes no more messages for now: " + text), After: c.after}
-	case slices.Contains(c.again, *code):
-		return text, errors.New("the answer is " + text)
+	case slices.Contains(c.content, *code):
+		return text, &alert.SendError{Err: errors.New("the robot refuses the message: " + text), Refused: true}
 	}
-	return text, &alert.SendError{Err: errors.New("the robot refuses the message: " + text), Refused: true}
+	return text, errors.New("the answer is " + text)
 }
 
 // DingTalk sends messages to a robot of DingTalk.
@@ -176,7 +176,7 @@ func (d *DingTalk) Send(ctx context.Context, m *alert.Message) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return d.judge(a, codes{tooMany: []int{130101, 90030}, after: 10 * time.Minute, again: []int{-1}})
+	return d.judge(a, codes{tooMany: []int{130101, 90030}, after: 10 * time.Minute, content: []int{460101}})
 }
 
 // signature is the HMAC-SHA256 of a text in base64.
@@ -216,7 +216,7 @@ func (w *WeCom) Send(ctx context.Context, m *alert.Message) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return w.judge(a, codes{tooMany: []int{45009}, after: time.Minute, again: []int{-1}})
+	return w.judge(a, codes{tooMany: []int{45009}, after: time.Minute, content: []int{40058}})
 }
 
 // Feishu sends messages to a robot of Feishu or Lark.
@@ -265,5 +265,5 @@ func (f *Feishu) Send(ctx context.Context, m *alert.Message) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return f.judge(a, codes{tooMany: []int{11232, 9499, 99991400}, after: time.Minute, again: []int{-1}})
+	return f.judge(a, codes{tooMany: []int{11232, 9499, 99991400}, after: time.Minute})
 }

@@ -86,7 +86,7 @@ func TestRefusalsAreToldFromFaults(t *testing.T) {
 			continue
 		}
 		_, err := r.channel.Send(t.Context(), message(1, alert.English))
-		if e := (*alert.SendError)(nil); !errors.As(err, &e) || !e.Refused {
+		if e := (*alert.SendError)(nil); err == nil || errors.As(err, &e) && e.Refused {
 			t.Errorf("%s with a wrong signature: %v", name, err)
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+	"golang.org/x/net/http/httpguts"
 
 	"github.com/ltsworker/ltsworker/alert"
 	"github.com/ltsworker/ltsworker/internal/egress"
@@ -65,7 +66,7 @@ func (e Endpoint) open(secrets ...string) (*client, error) {
 	errs = append(errs, err)
 	c := &client{http: egress.NewClient(egress.Options{Networks: networks}), url: u, headers: e.Headers}
 	for name, value := range e.Headers {
-		if name == "" || strings.ContainsAny(name+value, "\r\n\x00") || strings.ContainsAny(name, " :") {
+		if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) || http.CanonicalHeaderKey(name) == "Host" {
 			errs = append(errs, &task.FieldError{Field: "headers." + name, Msg: "cannot be a header"})
 		}
 		c.hidden = append(c.hidden, value, strings.TrimPrefix(value, "Bearer "))
@@ -126,6 +127,9 @@ func (c *client) post(ctx context.Context, query url.Values, header http.Header,
 	return a, nil
 }
 
+// Place is the URL: all receivers with it share the pace of its service.
+func (c *client) Place() string { return c.url.String() }
+
 // text is an answer for people, without secrets.
 func (c *client) text(a answer) string {
 	text := strings.TrimSpace(strings.ToValidUTF8(string(a.body), "\uFFFD"))
@@ -143,11 +147,11 @@ func (c *client) check(a answer) error {
 		return nil
 	}
 	e := &alert.SendError{Err: errors.New("the answer is " + c.text(a))}
-	switch {
-	case a.status == http.StatusTooManyRequests, a.status == http.StatusServiceUnavailable:
+	switch a.status {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		e.After = retryAfter(a.header)
-	case a.status == http.StatusRequestTimeout, a.status == http.StatusTooEarly, a.status >= 500:
-	default:
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+		// Any other status is about the service or the credentials, such as during a deployment.
 		e.Refused = true
 	}
 	return e

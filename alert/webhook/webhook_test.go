@@ -61,7 +61,7 @@ func TestStatusSaysWhetherAMessageIsTriedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for code, want := range map[int]alert.SendError{200: {}, 400: {Refused: true}, 401: {Refused: true}, 302: {Refused: true}, 408: {}, 429: {After: 7 * time.Second}, 500: {}, 503: {After: 7 * time.Second}} {
+	for code, want := range map[int]alert.SendError{200: {}, 400: {Refused: true}, 401: {}, 404: {}, 302: {}, 413: {Refused: true}, 408: {}, 429: {After: 7 * time.Second}, 500: {}, 503: {After: 7 * time.Second}} {
 		status = code
 		answer, err := w.Send(t.Context(), message(1, alert.English))
 		e := (*alert.SendError)(nil)

@@ -135,9 +135,13 @@ it ends. What fires, which messages are due and the pace of each receiver are in
 func runAlerts(ctx context.Context, at *connection, c *config.Config, log *slog.Logger) {
 	store := redisstore.New(at.UniversalClient, c.PoolName)
 	defer store.Close()
-	r, err := alert.New(store, *c.OpenAlerts(log))
+	o := c.OpenAlerts(log)
+	err := c.Err() // a file of a secret may be gone since the check
 	if err == nil {
-		err = r.Run(ctx)
+		var r *alert.Runner
+		if r, err = alert.New(store, *o); err == nil {
+			err = r.Run(ctx)
+		}
 	}
 	if err != nil {
 		log.Error("the alert rules do not run", "err", err)

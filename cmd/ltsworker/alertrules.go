@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -41,7 +42,7 @@ func newAlertRules(g *globals) *cobra.Command {
 		Short: "Check the rules of a file, and show what would fire",
 		Long: `Check the rules and receivers of a file, and show for each rule its greatest value in the
 pool now, and whether the rule would alert. The command changes nothing and sends
-nothing. It counts the events of the window in the event stream, at most 50,000 of them.`,
+nothing. It counts the events of the window in the event stream, for up to 30 seconds.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r, _, at, store, err := f.open(g, newPlainLog(cmd.ErrOrStderr()))
@@ -100,6 +101,9 @@ func printRules(cmd *cobra.Command, all []alert.Outlook, asJSON bool) error {
 	return tab.Flush()
 }
 
+// alertTestTime bounds the test of a receiver.
+const alertTestTime = 15 * time.Second
+
 func newAlertTest(g *globals) *cobra.Command {
 	var (
 		f      alertFlag
@@ -123,7 +127,9 @@ Redis is not used: neither the pace of the receiver nor the history knows of the
 				return &inputError{fmt.Errorf("%s has no receiver %s", f.file, terminal.Quoted(args[0]))}
 			}
 			m := alert.TestMessage(store.Pool(), receiver, o.Console, "ltsworker alert test")
-			answer, err := receiver.Channel.Send(cmd.Context(), m)
+			ctx, cancel := context.WithTimeout(cmd.Context(), alertTestTime)
+			defer cancel()
+			answer, err := receiver.Channel.Send(ctx, m)
 			return printTest(cmd, args[0], receiver.Channel.Kind(), m.ID, answer, err, asJSON)
 		},
 	}

@@ -125,6 +125,7 @@ func newSilenceList(g *globals) *cobra.Command {
 }
 
 func newSilenceRemove(g *globals) *cobra.Command {
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "rm ID",
 		Short: "End a silence now",
@@ -139,10 +140,14 @@ func newSilenceRemove(g *globals) *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if asJSON {
+					return terminal.WriteJSON(cmd.OutOrStdout(), map[string]string{"id": s.ID, "until": record.Instant(s.Until)})
+				}
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "ended the silence of %s\n", terminal.Printable(s.String()))
 				return err
 			})
 		},
 	}
+	addJSON(cmd, &asJSON)
 	return cmd
 }

@@ -62,6 +62,9 @@ func (c *Config) readAlerts(r *yamlReader) func(n *yaml.Node, at string) {
 			}},
 			field{"rules", func(n *yaml.Node, at string) {
 				a.hasRules = true
+				if n.Kind == yaml.MappingNode && len(n.Content) == 0 {
+					r.add(n, at, "must have at least one rule; without the key there are rules for common problems")
+				}
 				r.each(n, at, func(name, at string, k, v *yaml.Node) {
 					rule := r.alertRule(v, at)
 					rule.Name = name
@@ -142,21 +145,26 @@ func (r *yamlReader) textOrSource(text *string, from *source) func(*yaml.Node, s
 	}
 }
 
+// some reads a list that must not be empty: an empty one would be the default.
+func (r *yamlReader) some(to *[]string, example string) func(*yaml.Node, string) {
+	return func(n *yaml.Node, at string) {
+		if n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
+			r.add(n, at, "must name at least one, such as %s; remove the key for the default", example)
+		}
+		r.texts(to, example)(n, at)
+	}
+}
+
 // alertRule reads a rule.
 func (r *yamlReader) alertRule(n *yaml.Node, at string) (rule alert.Rule) {
 	var threshold *yaml.Node
 	var thresholdAt string
-	recovery := true
+	recovery, under := true, false
 	limit := func(n *yaml.Node, at string) { threshold, thresholdAt = n, at }
 	r.section(n, at,
 		field{"when", r.text((*string)(&rule.When))},
 		field{"over", limit},
-		field{"under", func(n *yaml.Node, at string) {
-			limit(n, at)
-			if rule.When != "" && rule.When != alert.Replicas {
-				r.add(n, at, "is only for when: replicas; write over")
-			}
-		}},
+		field{"under", func(n *yaml.Node, at string) { limit(n, at); under = true }},
 		field{"window", r.duration(&rule.Window, false)},
 		field{"min", r.number(&rule.Min)},
 		field{"for", r.duration(&rule.For, false)},
@@ -171,13 +179,20 @@ func (r *yamlReader) alertRule(n *yaml.Node, at string) (rule alert.Rule) {
 		field{"queues", r.texts(&rule.Queues, "[mail.*]")},
 		field{"kinds", r.texts(&rule.Kinds, "[video.*]")},
 		field{"groups", r.texts(&rule.Groups, "[acme]")},
-		field{"by", r.texts(&rule.By, "[queue, kind]")},
+		field{"by", r.some(&rule.By, "[queue, kind]")},
 		field{"severity", r.text((*string)(&rule.Severity))},
-		field{"to", r.texts(&rule.To, "[ops]")},
+		field{"to", r.some(&rule.To, "[ops]")},
 		field{"recovery", r.flag(&recovery)})
 	rule.NoRecovery = !recovery
 	if rule.When == "" && !r.refused(at) {
 		r.add(n, at, "needs when, such as when: oldest_wait; there are %s", strings.Join(alert.Conditions(), ", "))
+	}
+	switch {
+	case threshold == nil || rule.When == "":
+	case under && rule.When != alert.Replicas:
+		r.add(threshold, thresholdAt, "is only for when: replicas; write over")
+	case !under && rule.When == alert.Replicas:
+		r.add(threshold, thresholdAt, "is not for when: replicas, which alerts below its limit; write under")
 	}
 	if threshold != nil {
 		rule.Threshold = r.threshold(threshold, thresholdAt, rule.When)
