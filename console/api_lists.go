@@ -212,7 +212,9 @@ func (q *request) apiRejected() (any, error) {
 			break
 		}
 		own := record.OfReject(&r, now)
-		own.Entry, own.EntryText, own.EntryBase64 = record.Forms([]byte(q.hideEntry(&r)))
+		shown := q.hideEntry(&r)
+		own.Entry, own.EntryText, own.EntryBase64 = record.Forms([]byte(shown))
+		own.Reason = q.hideReason(r.Reason, shown)
 		list.Rejected = append(list.Rejected, own)
 	}
 	return list, nil
