@@ -126,9 +126,17 @@ func (q *request) hideSpec(s *task.Spec) *task.Spec {
 var placeholders = regexp.MustCompile(`\{\{[^{}]*\}\}`)
 
 // hideTemplate returns what is shown of the template of a payload. A template need not be JSON,
-// so what it makes is redacted. A template with nothing to hide is shown as it is.
+// so what it makes is redacted. A template with nothing to hide is shown as it is. With a hook, one
+// that makes no JSON is not shown, because its secret parts cannot be found.
 func (q *request) hideTemplate(kind, template string) string {
-	filled := placeholders.ReplaceAllString(template, "0")
+	if q.c.opts.Redact == nil || template == "" {
+		return template
+	}
+	// 1 is a number, the part of one and the part of a string. 0 begins no other number.
+	filled := placeholders.ReplaceAllString(template, "1")
+	if !json.Valid([]byte(filled)) {
+		return masked
+	}
 	if shown := string(q.hide(kind, "payload", []byte(filled))); shown != filled {
 		return shown
 	}
