@@ -52,6 +52,8 @@ func settingText(field string, value json.RawMessage) (text string, err error) {
 	switch {
 	case len(value) == 0:
 		return "", &task.FieldError{Field: field, Msg: "is missing"}
+	case string(value) == "null":
+		return "", &task.FieldError{Field: field, Msg: "must not be null"}
 	case string(value) == `"default"`:
 		return "", nil
 	case string(value) == `""`:
