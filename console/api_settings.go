@@ -177,10 +177,11 @@ type apiPauseList struct {
 }
 
 func (q *request) apiPauses() (any, error) {
-	s, err := q.site.pool.Stats(q.Context())
+	p, err := q.site.picture(q.Context())
 	if err != nil {
 		return nil, err
 	}
+	s := p.Stats
 	list := apiPauseList{Pauses: []apiPause{{pool.PoolScope, q.site.name, s.Paused}}}
 	for _, queue := range s.Queues {
 		list.Pauses = append(list.Pauses, apiPause{pool.QueueScope, queue.Name, queue.Paused})
@@ -219,10 +220,11 @@ type apiAgingList struct {
 }
 
 func (q *request) apiAging() (any, error) {
-	s, err := q.site.pool.Stats(q.Context())
+	p, err := q.site.picture(q.Context())
 	if err != nil {
 		return nil, err
 	}
+	s := p.Stats
 	list := apiAgingList{Aging: []record.Aging{}}
 	for _, queue := range s.Queues {
 		list.Aging = append(list.Aging, record.Aging{Queue: queue.Name, AgingMS: queue.Aging.Milliseconds()})

@@ -112,3 +112,37 @@ func TestAPITakesNullForNoValue(t *testing.T) {
 		t.Errorf("%+v", l)
 	}
 }
+
+// Lists that have no pages end at the limit, and say how many tasks they leave out.
+func TestAPICutsListsWithoutPages(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t, nil)
+	b.enqueue(task.Spec{ID: "a"}, task.Spec{ID: "b"}, task.Spec{ID: "c"})
+	b.serve(task.Registration{Replica: "r", Queues: map[string]task.QueueConfig{task.DefaultQueue: {Workers: 9}}}, 3)
+	if got := must[apiTaskList](b, http.MethodGet, b.at("/tasks?state=running&limit=2"), nil); len(got.Tasks) != 2 || got.More != 1 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Programs that poll settings share the reads of the pages.
+func TestAPISettingsShareThePicture(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t, nil)
+	s := b.c.sites[b.name]
+	p, err := s.picture(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := *p
+	shown.Stats.Paused, shown.done = true, time.Now().Add(time.Hour) // which no read of the pool returns
+	s.mu.Lock()
+	s.last = &shown
+	s.mu.Unlock()
+	if all := must[apiPauseList](b, http.MethodGet, b.at("/pauses"), nil).Pauses; !all[0].Paused {
+		t.Errorf("%+v", all)
+	}
+	must[apiAgingList](b, http.MethodGet, b.at("/aging"), nil)
+	if all := must[apiPoolList](b, http.MethodGet, "/pools", nil).Pools; len(all) != 1 || all[0].Counts == nil {
+		t.Errorf("%+v", all)
+	}
+}
