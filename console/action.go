@@ -146,8 +146,10 @@ func (q *request) retryTasks() error {
 	name := "tasks/retry"
 	if q.PostFormValue("change") != "" {
 		name = "tasks/change" // the audit tells that more than the state has changed
-		// Browsers write a line break in a form as CR LF.
-		e.Payload = []byte(strings.ReplaceAll(q.PostFormValue("payload"), "\r\n", "\n"))
+		// Browsers write a line break in a form as CR LF. A payload that is not text stays, unless the user replaces it.
+		if q.PostFormValue(binaryPrefix+"payload") == "" || q.PostFormValue(replacePrefix+"payload") != "" {
+			e.Payload = []byte(strings.ReplaceAll(q.PostFormValue("payload"), "\r\n", "\n"))
+		}
 		n, err := strconv.ParseInt(q.PostFormValue("priority"), 10, 8)
 		if err != nil {
 			return &task.FieldError{Field: "priority", Msg: "must be a number from -128 to 127"}

@@ -159,6 +159,7 @@ func (q *request) serveAPI(r apiRoute) (_ any, err error) {
 			q.site = nil
 			return nil, notFound("pool", name)
 		}
+		q.c.logins.proxied(q.user, q.c.opts.Gate.Address(q.Request))
 		if q.role < r.role {
 			q.refused("api " + r.method + " " + strings.TrimPrefix(r.path, "/pools/{pool}"))
 			return nil, &problem{http.StatusForbidden, "error.role", []any{r.role}}

@@ -51,6 +51,9 @@ func (b *editBody) edit() (e pool.Edit, any bool, err error) {
 		}
 		e.Priority = new(int8(*b.Priority))
 	}
+	if string(b.Payload) == "null" {
+		b.Payload = nil // as for the other fields, null is no value
+	}
 	switch {
 	case b.Payload != nil && b.PayloadText != nil:
 		return e, false, &task.FieldError{Field: "payload_text", Msg: "and payload cannot both be set"}

@@ -1,9 +1,9 @@
 package console
 
 import (
-	"context"
 	"fmt"
 	"regexp"
+	"sync"
 	"time"
 
 	"github.com/ltsworker/ltsworker/internal/record"
@@ -22,13 +22,20 @@ type apiPoolList struct {
 }
 
 func (q *request) apiPools() (any, error) {
-	list := apiPoolList{Pools: []apiPoolRow{}}
-	for _, name := range q.readable() {
-		ctx, cancel := context.WithTimeout(q.Context(), patience)
-		s, err := q.c.sites[name].store.Stats(ctx)
-		cancel()
-		list.Pools = append(list.Pools, apiPoolRow{record.OfPool(name, s, err), q.user.Role(name).String()})
+	names := q.readable()
+	list := apiPoolList{Pools: make([]apiPoolRow, len(names))}
+	var reads sync.WaitGroup
+	for i, name := range names { // at once: a pool that does not answer does not delay the others
+		reads.Go(func() {
+			var s task.Stats
+			p, err := q.c.sites[name].picture(q.Context())
+			if err == nil {
+				s = p.Stats
+			}
+			list.Pools[i] = apiPoolRow{record.OfPool(name, s, err), q.user.Role(name).String()}
+		})
 	}
+	reads.Wait()
 	return list, nil
 }
 
@@ -212,7 +219,9 @@ func (q *request) apiRejected() (any, error) {
 			break
 		}
 		own := record.OfReject(&r, now)
-		own.Entry, own.EntryText, own.EntryBase64 = record.Forms([]byte(q.hideEntry(&r)))
+		shown := q.hideEntry(&r)
+		own.Entry, own.EntryText, own.EntryBase64 = record.Forms([]byte(shown))
+		own.Reason = q.hideReason(r.Reason, shown)
 		list.Rejected = append(list.Rejected, own)
 	}
 	return list, nil

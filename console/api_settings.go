@@ -52,6 +52,8 @@ func settingText(field string, value json.RawMessage) (text string, err error) {
 	switch {
 	case len(value) == 0:
 		return "", &task.FieldError{Field: field, Msg: "is missing"}
+	case string(value) == "null":
+		return "", &task.FieldError{Field: field, Msg: "must not be null"}
 	case string(value) == `"default"`:
 		return "", nil
 	case string(value) == `""`:
@@ -175,10 +177,11 @@ type apiPauseList struct {
 }
 
 func (q *request) apiPauses() (any, error) {
-	s, err := q.site.pool.Stats(q.Context())
+	p, err := q.site.picture(q.Context())
 	if err != nil {
 		return nil, err
 	}
+	s := p.Stats
 	list := apiPauseList{Pauses: []apiPause{{pool.PoolScope, q.site.name, s.Paused}}}
 	for _, queue := range s.Queues {
 		list.Pauses = append(list.Pauses, apiPause{pool.QueueScope, queue.Name, queue.Paused})
@@ -217,10 +220,11 @@ type apiAgingList struct {
 }
 
 func (q *request) apiAging() (any, error) {
-	s, err := q.site.pool.Stats(q.Context())
+	p, err := q.site.picture(q.Context())
 	if err != nil {
 		return nil, err
 	}
+	s := p.Stats
 	list := apiAgingList{Aging: []record.Aging{}}
 	for _, queue := range s.Queues {
 		list.Aging = append(list.Aging, record.Aging{Queue: queue.Name, AgingMS: queue.Aging.Milliseconds()})

@@ -64,6 +64,9 @@ func (q *request) apiTasks() (any, error) {
 			return nil, err
 		}
 	}
+	if more := len(page.Tasks) - limit; more > 0 { // lists without an index have no pages
+		page.Tasks, page.More = page.Tasks[:limit], page.More+more
+	}
 	list := apiTaskList{At: record.Instant(p.At), Tasks: []record.Task{}, Total: page.Total, Read: page.Read, More: page.More, Next: page.Next}
 	for _, t := range page.Tasks {
 		brief := *t // the picture belongs to all viewers

@@ -261,6 +261,10 @@ func TestAPIAnswersRejectedEntries(t *testing.T) {
 	b := newBrowser(t, func(o *Options) { o.Redact = hide })
 	b.reject(`{"kind":"k","bad":1,"then":{"kind":"k","payload":{"password":"x1x"}},"payload":{"password":"x1x"}}`, `{"kind":`)
 	list := must[apiRejectedList](b, http.MethodGet, b.at("/rejected"), nil).Rejected
+	b.reject(`{"kind":"k","backoff":"x1x","payload":"` + strings.Repeat("y", 30_000) + `"}`)
+	if got := must[apiRejectedList](b, http.MethodGet, b.at("/rejected?limit=1"), nil).Rejected[0]; strings.Contains(got.Reason, "x1x") || !strings.Contains(got.Reason, masked) {
+		t.Errorf("the reason shows what the entry does not: %+v", got)
+	}
 	if len(list) != 2 || list[0].EntryText != "(8 bytes)" || strings.Contains(string(list[1].Entry), "x1x") || strings.Count(string(list[1].Entry), masked) != 2 {
 		t.Errorf("%+v", list)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"strings"
 
 	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/pool"
@@ -14,7 +15,7 @@ import (
 	"github.com/ltsworker/ltsworker/trigger"
 )
 
-// apiTriggerRecord is a trigger. A definition with hidden values must not be set again.
+// apiTriggerRecord is a trigger. A definition with hidden values cannot be set again.
 type apiTriggerRecord struct {
 	record.Trigger
 	Redacted bool `json:"redacted,omitempty"`
@@ -49,6 +50,7 @@ func (q *request) apiTrigger() (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	q.w.Header().Set("ETag", tagOf(t))
 	return q.shownTrigger(t), nil
 }
 
@@ -87,8 +89,16 @@ func (q *request) apiSetTrigger() (any, error) {
 		return nil, err
 	}
 	status := http.StatusOK
-	if _, err := q.site.pool.Triggers().Get(q.Context(), name); errors.Is(err, pool.ErrNoTrigger) {
+	before, err := q.site.pool.Triggers().Get(q.Context(), name)
+	switch {
+	case errors.Is(err, pool.ErrNoTrigger):
 		status = http.StatusCreated
+		err = q.checkMatch(nil)
+	case err == nil:
+		err = q.checkReplaced(def, before)
+	}
+	if err != nil {
+		return nil, err
 	}
 	err = q.record(q.onTrigger("set", name, func(ctx context.Context, _ string) error { return q.site.pool.Triggers().Set(ctx, *def) }))
 	if err != nil {
@@ -98,7 +108,32 @@ func (q *request) apiSetTrigger() (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	q.w.Header().Set("ETag", tagOf(t))
 	return answer{status: status, value: q.shownTrigger(t)}, nil
+}
+
+// checkReplaced returns an error if a definition must not replace a trigger.
+func (q *request) checkReplaced(def *trigger.Definition, t *pool.TriggerInfo) error {
+	if t.Origin != "" {
+		return &problem{http.StatusConflict, "error.trigger_owned", []any{t.Name, t.Origin}}
+	}
+	if err := q.checkMatch(t); err != nil {
+		return err
+	}
+	return q.checkHidden(def, &t.Trigger)
+}
+
+// tagOf returns the tag of the definition of a trigger, for the header If-Match.
+func tagOf(t *pool.TriggerInfo) string { return `"` + record.Instant(t.SetAt) + `"` }
+
+// checkMatch returns an error if the request has a header If-Match for another definition than
+// that of a trigger, which is nil for none.
+func (q *request) checkMatch(t *pool.TriggerInfo) error {
+	tag := strings.TrimSpace(q.Header.Get("If-Match"))
+	if tag == "" || t != nil && (tag == "*" || tag == tagOf(t)) {
+		return nil
+	}
+	return &apiError{status: http.StatusPreconditionFailed, detail: "the trigger has changed since it was read: read it again"}
 }
 
 // emptyBody is the body of a change that needs no values.

@@ -47,8 +47,12 @@ type Archived struct {
 const (
 	// inArchive precedes positions in the archive among those of a list.
 	inArchive = "archive."
-	// archiveRows is how many rows of the archive one read has.
+	// archiveRows is how many rows of the archive one read has, and keptRows that of a read among
+	// tasks that Redis still has, which are not listed a second time.
 	archiveRows = 250
+	keptRows    = 1000
+	// mostKept is how many such rows one page skips.
+	mostKept = 50_000
 	// mostGenerations is how many generations of a task its page has.
 	mostGenerations = 20
 )
@@ -75,8 +79,6 @@ func (q *request) goOn(page *tasksPage, wanted query, now time.Time, after strin
 		page.ArchiveNote = q.T("archive.words", strings.Join(words, ", "))
 		return
 	}
-	ctx, cancel := context.WithTimeout(q.Context(), patience)
-	defer cancel()
 	ask := ArchiveQuery{Pool: q.site.name, State: wanted.State, Kinds: wanted.Kinds, Queues: wanted.Queues, Groups: wanted.Groups, Whole: len(wanted.Data) > 0}
 	budget, size := searched, rows
 	switch {
@@ -85,21 +87,48 @@ func (q *request) goOn(page *tasksPage, wanted query, now time.Time, after strin
 	case len(wanted.Error) > 0 || wanted.Older+wanted.Newer > 0: // which the archive does not compare
 		size = archiveRows
 	}
-	for read := 0; read < budget; {
-		found, err := q.c.opts.Archive.Tasks(ctx, ask, after, size)
+	end, err := q.search(ask.Whole)
+	if err != nil {
+		page.Next, page.ArchiveNote = "", q.T("archive.fails")
+		return
+	}
+	defer func() { end() }()
+	ctx, cancel := context.WithTimeout(q.Context(), patience)
+	defer cancel()
+	next := size
+	for read, kept := 0, 0; read < budget && kept < mostKept; {
+		found, err := q.c.opts.Archive.Tasks(ctx, ask, after, next)
 		compared := len(found.Tasks)
 		if err == nil {
 			found.Tasks, err = q.removed(ctx, found.Tasks)
 		}
+		if err != nil && ctx.Err() != nil && read+kept > 0 {
+			break // the next page goes on from here
+		}
 		if err != nil {
 			q.c.log.Warn("the archive cannot be read", "err", err)
-			page.ArchiveNote = q.T("archive.fails", err)
+			page.ArchiveNote = q.T("archive.fails")
 			return
 		}
-		read += size
 		page.ArchiveRead += compared
+		next = size
+		// The newest tasks of the archive are those that Redis has, too. They may be many, and
+		// removed ones may be among them: reads become larger, and of few requests at once.
+		if compared > 0 && len(found.Tasks) == 0 && !ask.Whole {
+			if kept == 0 {
+				if end, err = q.search(true); err != nil {
+					end = func() {}
+					return
+				}
+			}
+			kept += compared
+			next = keptRows
+		} else {
+			read += max(compared, size)
+		}
 		for _, t := range found.Tasks {
 			if q.c.redact(t); wanted.matches(t, now) {
+				forgetData(t)
 				page.Archived = append(page.Archived, t)
 			}
 		}
@@ -175,7 +204,7 @@ func (q *request) fromArchive(id string) ([]Archived, error) {
 	found, err := q.c.opts.Archive.Get(ctx, q.site.name, id)
 	if err != nil {
 		q.c.log.Warn("the archive cannot be read", "err", err)
-		return nil, &problem{http.StatusServiceUnavailable, "archive.fails", []any{err}}
+		return nil, &problem{http.StatusServiceUnavailable, "archive.fails", nil}
 	}
 	return found, nil
 }

@@ -97,8 +97,52 @@ func TestListsGoOnInTheArchive(t *testing.T) {
 		t.Error("the page does not say what the archive cannot compare")
 	}
 	m.err = errors.New("the database is away")
-	if page := b.page("tasks?state=stopped"); !strings.Contains(page, "the database is away") || !strings.Contains(page, "task?id=kept") {
+	if page := b.page("tasks?state=stopped"); !strings.Contains(page, "archive cannot be read") || strings.Contains(page, "the database is away") || !strings.Contains(page, "task?id=kept") {
 		t.Error("without the archive the list lacks the kept tasks or the reason")
+	}
+}
+
+// counting is an archive that counts its reads.
+type counting struct {
+	memory
+	reads int
+}
+
+func (c *counting) Tasks(ctx context.Context, q ArchiveQuery, after string, limit int) (ArchivePage, error) {
+	c.reads++
+	return c.memory.Tasks(ctx, q, after, limit)
+}
+
+// The tasks of the archive that Redis still has are skipped in a few reads, and one that Redis has
+// removed among them is listed. A list with archived tasks is not read again after each event.
+func TestKeptTasksAreSkippedInFewReads(t *testing.T) {
+	t.Parallel()
+	const kept = 2500
+	m := &counting{}
+	b := newBrowser(t, func(o *Options) { o.Archive = m })
+	var specs []task.Spec
+	var ids []string
+	for i := range kept {
+		ids = append(ids, "kept-"+strconv.Itoa(i))
+		specs = append(specs, task.Spec{ID: ids[i]})
+		m.tasks = append(m.tasks, archivedTask(ids[i], "k", i))
+	}
+	b.enqueue(specs...)
+	for chunk := range slices.Chunk(ids, 1000) {
+		b.act("tasks/stop", url.Values{"id": chunk})
+	}
+	m.tasks = slices.Insert(m.tasks, 700, archivedTask("between", "k", 700))
+	m.tasks = append(m.tasks, archivedTask("old", "k", kept))
+	m.reads = 0
+	page := b.page("tasks?state=stopped&q=kind:k&after=" + inArchive + "0")
+	if !strings.Contains(page, "archived?id=between") || !strings.Contains(page, "archived?id=old") || m.reads > 40 {
+		t.Errorf("%d reads; the page lacks a removed task: %v", m.reads, !strings.Contains(page, "archived?id=between"))
+	}
+	if strings.Contains(page, "hx-trigger") || !strings.Contains(page, "All tasks in Redis that match") {
+		t.Error("the page is read again after each event, or says that a job changes archived tasks")
+	}
+	if len(b.c.searches) != 0 {
+		t.Error("a place of a search is not given back")
 	}
 }
 
@@ -116,7 +160,11 @@ func TestArchivedTasksHaveAPage(t *testing.T) {
 			t.Errorf("%s: %d\n%s", path, status, text)
 		}
 	}
-	form := sendable(t, b.page("enqueue?from=old"))
+	again := b.page("enqueue?from=old")
+	if !strings.Contains(again, "The archive has no labels") {
+		t.Error("the form does not say what the archive lacks")
+	}
+	form := sendable(t, again)
 	form.Set("id", "new")
 	b.act("enqueue", form)
 	if got := b.get("new"); string(got.Payload) != string(m.tasks[0].Payload) || got.Kind != "k" {

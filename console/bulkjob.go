@@ -59,7 +59,7 @@ func (q *request) BulkVerbs(state task.State) (verbs []bulk.Verb) {
 
 // ReadOnly reports whether the Redis user of the console may change nothing.
 func (q *request) ReadOnly() bool {
-	only, _, err := q.site.readOnly.get(func() (bool, error) { return q.site.store.ReadOnly(q.Context()) })
+	only, _, err := q.site.readOnly.get(q.Context(), q.site.store.ReadOnly)
 	return err == nil && only
 }
 

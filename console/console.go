@@ -56,14 +56,14 @@ type Console struct {
 	pages  pages
 	assets assets
 	root   http.Handler
-	// searches bounds the searches in payloads that run at once.
+	// searches bounds the searches in payloads, and the long ones in the archive, that run at once.
 	searches chan struct{}
 	logins   *logins
 	closing  sync.Once
 }
 
-// New makes a Console. It makes no call to Redis. From then on until Close, the Console reads the
-// figures of its charts every 15 seconds.
+// New makes a Console. It does not wait for Redis. From then on until Close, the Console reads the
+// bulk jobs of its pools every 5 seconds, and the figures of its charts every 15 seconds.
 func New(o Options) (*Console, error) {
 	var errs []error
 	if len(o.Stores) == 0 {

@@ -23,9 +23,7 @@ func (q *request) doctor() error {
 
 // findings inspects the pool. Nothing is repaired. All viewers share an inspection for a minute.
 func (q *request) findings() ([]task.Finding, time.Time, error) {
-	return q.site.inspection.get(func() (all []task.Finding, err error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(q.Context()), inspecting)
-		defer cancel()
+	return q.site.inspection.get(q.Context(), func(ctx context.Context) (all []task.Finding, err error) {
 		for f, err := range q.site.pool.Inspect(ctx, task.Inspection{}) {
 			if err != nil && ctx.Err() != nil {
 				return append(all, task.Finding{Severity: task.SeverityWarning, Check: "entries", What: q.T("doctor.cut")}), nil

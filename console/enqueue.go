@@ -19,6 +19,7 @@ type enqueuePage struct {
 	Others []string // errors of no field of the form
 	Wrong  bool
 	From   string // the task whose fields the form began with; "" for none
+	Lacks  bool   // that task is in the archive, which has not all fields
 }
 
 // known returns the kinds and queues that forms offer.
@@ -37,37 +38,38 @@ func (q *request) known(p *picture) (page enqueuePage) {
 // enqueueForm is the form of a new task. It begins with the fields of another task if one is
 // named.
 func (q *request) enqueueForm() error {
-	values := url.Values{}
+	values, archived := url.Values{}, false
 	from := q.FormValue("from")
 	if from != "" {
-		s, err := q.again(from)
+		s, lacks, err := q.again(from)
 		if err != nil {
 			return err
 		}
-		values = valuesOf(q.hideSpec(s))
+		values, archived = valuesOf(q.hideSpec(s)), lacks
 	}
-	return q.showEnqueueForm(http.StatusOK, newForm("", values), from)
+	return q.showEnqueueForm(http.StatusOK, newForm("", values), from, archived)
 }
 
 // again returns the task of a new task that does the work of another one again. It is no shard,
-// and has neither the id nor a unique key of which only a hash is known.
-func (q *request) again(id string) (*task.Spec, error) {
+// and has neither the id nor a unique key of which only a hash is known. One from the archive lacks
+// the fields that the archive does not have.
+func (q *request) again(id string) (spec *task.Spec, archived bool, err error) {
 	if task.CheckName(id) != nil {
-		return nil, notFound("task", id)
+		return nil, false, notFound("task", id)
 	}
 	found, err := q.site.store.Get(q.Context(), id)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if found[0] == nil {
-		archived, err := q.fromArchive(id)
+		old, err := q.fromArchive(id)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		if len(archived) == 0 || archived[0].Unread {
-			return nil, notFound("task", id)
+		if len(old) == 0 || old[0].Unread {
+			return nil, false, notFound("task", id)
 		}
-		found[0] = archived[0].Task
+		found[0], archived = old[0].Task, true
 	}
 	s := found[0].Spec
 	s.ID, s.Delay, s.RunAt, s.Hold, s.Reply = "", 0, time.Time{}, false, false
@@ -77,7 +79,7 @@ func (q *request) again(id string) (*task.Spec, error) {
 	if s.Broadcast {
 		s.Shards, s.ShardParams = 0, nil
 	}
-	return &s, nil
+	return &s, archived, nil
 }
 
 func valuesOf(s *task.Spec) url.Values {
@@ -88,13 +90,13 @@ func valuesOf(s *task.Spec) url.Values {
 	return values
 }
 
-func (q *request) showEnqueueForm(status int, f *form, from string) error {
+func (q *request) showEnqueueForm(status int, f *form, from string, archived bool) error {
 	p, err := q.site.picture(q.Context())
 	if err != nil {
 		return err
 	}
 	page := q.known(p)
-	page.Parts, page.From, page.Wrong = f.taskParts(), from, len(f.errs) > 0
+	page.Parts, page.From, page.Lacks, page.Wrong = f.taskParts(), from, archived, len(f.errs) > 0
 	when := f.part("form.when", true, input{Name: "id"}, input{Name: "delay"}, input{Name: "run_at"}, input{Name: "hold", Kind: "check"})
 	page.Parts = slices.Insert(page.Parts, 1, when)
 	page.Others = f.others(page.Parts)
@@ -107,12 +109,13 @@ func (q *request) enqueue() error {
 	for name, values := range q.PostForm {
 		sent[name] = slices.Clone(values)
 	}
-	from := q.PostFormValue("from")
+	from, archived := q.PostFormValue("from"), false
 	if from != "" {
-		s, err := q.again(from)
+		s, lacks, err := q.again(from)
 		if err != nil {
 			return err
 		}
+		archived = lacks
 		restore(sent, valuesOf(q.hideSpec(s)), valuesOf(s))
 	}
 	f := newForm("", sent)
@@ -122,11 +125,11 @@ func (q *request) enqueue() error {
 		shown.take(spec.Check())
 	}
 	if len(f.errs) > 0 {
-		return q.showEnqueueForm(http.StatusBadRequest, shown, from)
+		return q.showEnqueueForm(http.StatusBadRequest, shown, from, archived)
 	}
 	receipt, err := q.enqueued(spec)
 	if shown.take(err) {
-		return q.showEnqueueForm(http.StatusBadRequest, shown, from)
+		return q.showEnqueueForm(http.StatusBadRequest, shown, from, archived)
 	}
 	if err != nil {
 		return err

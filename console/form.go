@@ -231,6 +231,8 @@ type input struct {
 	Of          string // the kind of schedule that it belongs to
 	Required    bool
 	Fixed       bool // it cannot be changed
+	Binary      bool // the stored value is not text: it stays unless the user replaces it
+	Replace     bool
 	Value       string
 	Errors      []string
 }
@@ -259,6 +261,10 @@ func (f *form) part(title string, closed bool, fields ...input) inputs {
 		}
 		in.Name = f.prefix + in.Name
 		in.Value, in.Errors = f.values.Get(in.Name), f.errs[in.Name]
+		if in.Kind == "area" && (!isText(in.Value) || f.values.Get(binaryPrefix+in.Name) != "") {
+			in.Binary, in.Replace = true, f.values.Get(replacePrefix+in.Name) != ""
+			in.Value = strings.ReplaceAll(strings.ToValidUTF8(in.Value, "\uFFFD"), "\x00", "\uFFFD")
+		}
 	}
 	return inputs{title, fields, closed}
 }

@@ -63,9 +63,16 @@ func (r *ring) all() []point { return slices.Concat(r.points[r.first:], r.points
 type line struct {
 	hour, day ring
 	minute    []point // of the minute that is not over
+	newest    int64   // the time of the last point
 }
 
+// add adds a point. One that is not newer than the last one, because the clock of Redis went back,
+// is dropped: the points are in the order of their times.
 func (l *line) add(p point) {
+	if p.at <= l.newest {
+		return
+	}
+	l.newest = p.at
 	l.hour.add(p, hourPoints)
 	if len(l.minute) > 0 && p.at/60 != l.minute[0].at/60 {
 		l.day.add(merged(l.minute), dayPoints)

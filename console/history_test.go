@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -74,5 +75,21 @@ func TestPagesHaveCharts(t *testing.T) {
 	}
 	if _, text := b.do(http.MethodGet, b.path("chart?queue=absent"), nil); !strings.Contains(text, `"t":[]`) {
 		t.Error(text)
+	}
+}
+
+// Points stay in the order of their times when the clock of Redis goes back.
+func TestPointsAreInTheOrderOfTheirTimes(t *testing.T) {
+	t.Parallel()
+	var l line
+	for _, at := range []int64{100, 115, 40, 55, 115, 130} {
+		l.add(point{at: at})
+	}
+	var got []int64
+	for _, p := range l.hour.all() {
+		got = append(got, p.at)
+	}
+	if !slices.Equal(got, []int64{100, 115, 130}) {
+		t.Errorf("%v", got)
 	}
 }

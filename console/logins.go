@@ -2,7 +2,8 @@ package console
 
 import (
 	"context"
-	"fmt"
+	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -11,10 +12,11 @@ import (
 )
 
 const (
-	// mostFailed is how many failed logins of a minute are in the streams of refusals one by one.
-	// The others are one entry with their number, so that a stranger cannot push out other
-	// refusals.
+	// mostFailed is how many failed logins of an hour are in the streams of refusals one by one. The
+	// others are one entry with their number each tenMinutes, so that it takes a stranger weeks to
+	// push out other refusals.
 	mostFailed = 20
+	tenMinutes = 10 * time.Minute
 	// mostEvents is how many logins wait to be written, and mostPools to how many pools each is.
 	mostEvents = 1000
 	mostPools  = 20
@@ -31,24 +33,59 @@ type logins struct {
 	events chan access.Event
 	stop   chan struct{}
 	done   chan struct{}
-	minute time.Duration // for which failed logins are counted
+	every  time.Duration // after which the number of failed logins is written
+	ctx    context.Context
+	cancel context.CancelFunc
 
-	mu   sync.Mutex
-	seen map[string]time.Time // users of a proxy
+	mu     sync.Mutex
+	seen   map[string]time.Time // users of a proxy
+	hour   time.Time            // the begin of the hour of single
+	single int                  // failed logins of the hour that are written one by one
+	more   int                  // further ones, which are only counted
+
+	pools   map[string]chan loginEntry
+	writers sync.WaitGroup
 }
 
 func newLogins(c *Console) *logins {
-	l := &logins{c: c, events: make(chan access.Event, mostEvents), stop: make(chan struct{}), done: make(chan struct{}), minute: time.Minute, seen: map[string]time.Time{}}
+	l := &logins{c: c, events: make(chan access.Event, mostEvents), stop: make(chan struct{}), done: make(chan struct{}), every: tenMinutes,
+		seen: map[string]time.Time{}, pools: map[string]chan loginEntry{}}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	for _, name := range c.names {
+		entries := make(chan loginEntry, mostEvents)
+		l.pools[name] = entries
+		l.writers.Go(func() { l.writePool(name, entries) })
+	}
 	c.opts.Gate.Notify(l.add)
 	return l
 }
 
+// add queues an event. Failed logins are counted before, so that many of them take no places of
+// others.
 func (l *logins) add(e access.Event) {
+	if e.Kind == access.EventLoginFailed && !l.alone(time.Now()) {
+		return
+	}
 	select {
 	case l.events <- e:
 	default:
 		l.c.log.Warn("a login is not in the audit stream: too many wait", "kind", e.Kind, "user", e.User.Name)
 	}
+}
+
+// alone reports whether a failed login has an entry of its own. Otherwise it is counted.
+func (l *logins) alone(now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now.Sub(l.hour) >= time.Hour {
+		l.hour, l.single = now, 0
+	}
+	if l.single < mostFailed {
+		l.single++
+		return true
+	}
+	l.more++
+	return false
 }
 
 // proxied adds a login of a user of a proxy, who has no session, with the first request.
@@ -71,35 +108,28 @@ func (l *logins) proxied(u *access.User, address string) {
 // run writes the logins until the console is closed.
 func (l *logins) run() {
 	defer close(l.done)
-	tick := time.NewTicker(l.minute)
+	tick := time.NewTicker(l.every)
 	defer tick.Stop()
-	failed := 0
-	handle := func(e access.Event) {
-		if e.Kind != access.EventLoginFailed {
-			l.write(e)
-			return
-		}
-		if failed++; failed <= mostFailed {
-			l.write(e)
-		}
-	}
 	rest := func() {
-		if failed > mostFailed {
-			l.writeTo(l.c.names, task.AuditEntry{Action: access.EventLoginFailed, Target: "further failed logins within a minute", Count: failed - mostFailed}, true)
+		l.mu.Lock()
+		more := l.more
+		l.more = 0
+		l.mu.Unlock()
+		if more > 0 {
+			l.writeTo(l.c.names, task.AuditEntry{Action: access.EventLoginFailed, Target: "further failed logins", Count: more}, true)
 		}
-		failed = 0
 	}
 	for {
 		select {
 		case e := <-l.events:
-			handle(e)
+			l.write(e)
 		case <-tick.C:
 			rest()
 		case <-l.stop:
 			for {
 				select {
 				case e := <-l.events:
-					handle(e)
+					l.write(e)
 					continue
 				default:
 				}
@@ -111,7 +141,7 @@ func (l *logins) run() {
 }
 
 func (l *logins) write(e access.Event) {
-	a := task.AuditEntry{User: e.User.Name, Method: e.User.Method, Action: e.Kind}
+	a := task.AuditEntry{User: e.User.Name, Method: strings.TrimSpace(e.User.Method + " " + e.User.Token), Action: e.Kind}
 	if e.Address != "" {
 		a.Target = "from " + e.Address
 	}
@@ -131,17 +161,48 @@ func (l *logins) write(e access.Event) {
 	l.writeTo(names, a, false)
 }
 
+// writeTo queues an entry for pools. Each pool has a queue of its own, so that none waits for another
+// one that is out of reach.
 func (l *logins) writeTo(names []string, e task.AuditEntry, refused bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
 	for _, name := range names[:min(len(names), mostPools)] {
-		if _, err := l.c.sites[name].store.Audit(ctx, e, refused); err != nil {
-			l.c.log.Warn("a login is not in the audit stream", "pool", name, "kind", e.Action, "user", e.User, "from", fmt.Sprint(e.Target), "err", err)
+		select {
+		case l.pools[name] <- loginEntry{e, refused}:
+		default:
+			l.lost(name, e, errors.New("too many wait"))
 		}
 	}
 }
 
+// loginEntry is an entry for the audit stream of a pool, or for that of its refusals.
+type loginEntry struct {
+	task.AuditEntry
+	refused bool
+}
+
+// writePool writes the entries of a pool.
+func (l *logins) writePool(name string, entries <-chan loginEntry) {
+	for e := range entries {
+		ctx, cancel := context.WithTimeout(l.ctx, patience)
+		if _, err := l.c.sites[name].store.Audit(ctx, e.AuditEntry, e.refused); err != nil {
+			l.lost(name, e.AuditEntry, err)
+		}
+		cancel()
+	}
+}
+
+func (l *logins) lost(pool string, e task.AuditEntry, err error) {
+	l.c.log.Warn("a login is not in the audit stream", "pool", pool, "kind", e.Action, "user", e.User, "from", e.Target, "count", e.Count, "err", err)
+}
+
+// close writes what waits, but no longer than patience.
 func (l *logins) close() {
+	late := time.AfterFunc(patience, l.cancel)
+	defer late.Stop()
 	close(l.stop)
 	<-l.done
+	for _, entries := range l.pools {
+		close(entries)
+	}
+	l.writers.Wait()
+	l.cancel()
 }

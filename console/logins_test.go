@@ -2,6 +2,8 @@ package console
 
 import (
 	"fmt"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -9,8 +11,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/ltsworker/ltsworker/console/access"
+	"github.com/ltsworker/ltsworker/redisstore"
 )
 
 const passwordOfAlice = "correct horse battery"
@@ -56,13 +62,24 @@ func TestLoginsAreRecorded(t *testing.T) {
 	post("/login", url.Values{"name": {"alice"}, "password": {"wrong"}}, http.StatusUnauthorized)
 	post("/login", url.Values{"name": {"alice"}, "password": {passwordOfAlice}}, http.StatusSeeOther)
 	post("/logout", url.Values{}, http.StatusSeeOther)
+	wrong, err := http.NewRequest(http.MethodGet, server.URL+"/admin"+apiRoot+"/pools", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong.Header.Set("Authorization", "Bearer lts_wrong")
+	if resp, err := client.Do(wrong); err != nil || resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("a wrong token: %v, %v", resp, err)
+	}
 	c.Close()
 	got := b.audit(false)
 	if len(got) != 2 || got[1].Action != "login" || got[1].User != "alice" || got[1].Method != access.MethodPassword || got[1].Target != "from 127.0.0.1" || got[0].Action != "logout" {
 		t.Errorf("%+v", got)
 	}
 	refused := b.audit(true)
-	if len(refused) != 2 || refused[1].User != "" || refused[0].User != "alice" || refused[0].Action != "login_failed" || refused[0].Error == "" || strings.Contains(fmt.Sprint(refused), "secret") {
+	if len(refused) != 3 || refused[0].Method != access.MethodToken || refused[0].Action != "login_failed" {
+		t.Fatalf("%+v", refused)
+	}
+	if refused = refused[1:]; refused[1].User != "" || refused[0].User != "alice" || refused[0].Action != "login_failed" || refused[0].Error == "" || strings.Contains(fmt.Sprint(refused), "secret") {
 		t.Errorf("%+v", refused)
 	}
 }
@@ -79,6 +96,10 @@ func TestFailedLoginsAreCounted(t *testing.T) {
 	for range 5 {
 		l.proxied(user, "192.0.2.2")
 	}
+	b.c.opts.Gate, _ = access.New(access.Options{Identify: func(*http.Request) (*access.User, error) { // a user of the API only
+		return &access.User{Name: "eve", Method: access.MethodProxy, Roles: user.Roles}, nil
+	}})
+	b.api(http.MethodGet, b.at("/queues"), nil)
 	l.proxied(&access.User{Name: "other", Method: access.MethodProxy}, "192.0.2.3") // may see no pool
 	b.c.Close()
 	counted := 0
@@ -88,8 +109,60 @@ func TestFailedLoginsAreCounted(t *testing.T) {
 	if got := b.audit(true); len(got) > mostFailed+2 || counted != mostFailed+300 {
 		t.Errorf("%d entries for %d failed logins", len(got), counted)
 	}
-	if got := b.audit(false); len(got) != 1 || got[0].User != "bob" || got[0].Action != "login" || got[0].Target != "from 192.0.2.2" {
+	if got := b.audit(false); len(got) != 2 || got[0].User != "eve" || got[1].User != "bob" || got[1].Action != "login" || got[1].Target != "from 192.0.2.2" {
 		t.Errorf("%+v", got)
+	}
+}
+
+// A console whose Redis is away closes in a bounded time, and the entries of other pools do not wait.
+func TestLoginsDoNotWaitForPoolsThatAreAway(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t, nil)
+	listener, err := net.Listen("tcp", "127.0.0.1:0") // it accepts connections and never answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	rdb := redis.NewClient(&redis.Options{Addr: listener.Addr().String(), MaxRetries: -1, ContextTimeoutEnabled: true})
+	defer rdb.Close()
+	silent := redisstore.New(rdb, "silent")
+	defer silent.Close()
+	o := b.c.opts
+	o.Stores, o.Logger = []*redisstore.Store{silent, b.store}, slog.New(slog.DiscardHandler)
+	c, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 200 {
+		c.logins.add(access.Event{Kind: access.EventLogin, User: access.User{Name: "ann", Roles: map[string]access.Role{access.AllPools: access.Viewer}}})
+	}
+	begun := time.Now()
+	c.logins.close()
+	if took := time.Since(begun); took > 10*patience {
+		t.Errorf("the console closes after %v", took)
+	}
+	c.logins = nil
+	c.Close()
+	if got := b.audit(false); len(got) != 200 {
+		t.Errorf("the other pool has %d entries", len(got))
+	}
+}
+
+// Failed logins take no places of other entries, and few of a day are written one by one.
+func TestFailedLoginsAreFewEntries(t *testing.T) {
+	t.Parallel()
+	l := &logins{events: make(chan access.Event, mostEvents)}
+	now, alone := time.Now(), 0
+	for range 24 * 60 {
+		for range 100 {
+			if l.alone(now) {
+				alone++
+			}
+		}
+		now = now.Add(time.Minute)
+	}
+	if alone > 24*mostFailed || alone+l.more != 24*60*100 {
+		t.Errorf("%d of a day are written one by one, %d are counted", alone, l.more)
 	}
 }
 

@@ -14,22 +14,38 @@ import (
 // second.
 type logs struct {
 	mu     sync.Mutex
-	byTask map[string]*shared[*task.Task]
+	byTask map[string]*followed
 }
 
-// mostLogs is how many tasks are kept; then all are forgotten.
-const mostLogs = 200
+// followed is the log of a task and when a viewer last asked for it.
+type followed struct {
+	shared[*task.Task]
+	asked time.Time
+}
 
-func (l *logs) of(id string) *shared[*task.Task] {
+const (
+	// mostLogs is how many logs are kept; then all are forgotten.
+	mostLogs = 200
+	// idleLog is how long a log is kept that nobody asks for.
+	idleLog = 10 * time.Second
+)
+
+func (l *logs) of(id string, now time.Time) *shared[*task.Task] {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for id, f := range l.byTask {
+		if now.Sub(f.asked) > idleLog {
+			delete(l.byTask, id)
+		}
+	}
 	if l.byTask == nil || l.byTask[id] == nil && len(l.byTask) >= mostLogs {
-		l.byTask = map[string]*shared[*task.Task]{}
+		l.byTask = map[string]*followed{}
 	}
 	if l.byTask[id] == nil {
-		l.byTask[id] = &shared[*task.Task]{keep: time.Second}
+		l.byTask[id] = &followed{shared: shared[*task.Task]{keep: fresh, within: patience}}
 	}
-	return l.byTask[id]
+	l.byTask[id].asked = now
+	return &l.byTask[id].shared
 }
 
 // log returns the log of the running attempt of a task as text, or that of an attempt that is
@@ -39,14 +55,8 @@ func (q *request) log() error {
 	if task.CheckName(id) != nil {
 		return notFound("task", id)
 	}
-	t, _, err := q.site.logs.of(id).get(func() (*task.Task, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(q.Context()), patience)
-		defer cancel()
-		found, err := q.site.store.Get(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		return found[0], nil
+	t, _, err := q.site.logs.of(id, time.Now()).get(q.Context(), func(ctx context.Context) (*task.Task, error) {
+		return q.site.store.RunningLog(ctx, id)
 	})
 	if err != nil {
 		return err

@@ -20,8 +20,9 @@ const (
 
 // month is a calendar of planned times in a zone.
 type month struct {
-	First          time.Time // of the month
+	First          time.Time // the date of the first day of the month, in UTC
 	Zone           string
+	zone           *time.Location
 	Weeks          [][7]calendarDay
 	Before, After  string   // other months, as the parameter has them; "" if it is too far away
 	Zones          []string // that triggers have
@@ -34,8 +35,8 @@ func (m *month) From() time.Time { return m.Weeks[0][0].Date }
 
 // calendarDay is a day of a month, or of the one before or after it.
 type calendarDay struct {
-	Date    time.Time
-	Outside bool // of another month
+	Date    time.Time // midnight in UTC
+	Outside bool      // of another month
 	Today   bool
 	Items   []planned
 }
@@ -53,17 +54,13 @@ func (q *request) month(triggers []*pool.TriggerInfo, now time.Time, zoneName st
 	if err != nil || zoneName == "Local" {
 		return nil, &task.FieldError{Field: "zone", Msg: "names no time zone"}
 	}
-	now = now.In(zone)
-	first := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, zone)
-	m := &month{Zone: zone.String()}
+	today := dateOf(now.In(zone))
+	first := today.AddDate(0, 0, 1-today.Day())
+	m := &month{Zone: zone.String(), zone: zone, First: first}
 	if text := q.FormValue("month"); text != "" {
-		asked, err := time.ParseInLocation("2006-01", text, zone)
-		if err != nil {
+		if m.First, err = time.Parse("2006-01", text); err != nil {
 			return nil, &problem{http.StatusBadRequest, "error.form", []any{"month"}}
 		}
-		m.First = asked
-	} else {
-		m.First = first
 	}
 	m.Current = m.First.Equal(first)
 	last := first.AddDate(2, 0, 0)
@@ -78,19 +75,22 @@ func (q *request) month(triggers []*pool.TriggerInfo, now time.Time, zoneName st
 	}
 	begin, end := monday(m.First), m.First.AddDate(0, 1, 0)
 	if m.Current { // what has passed is in the histories: the calendar begins with this week
-		begin = monday(now)
+		begin = monday(today)
 		end = later(end, begin.AddDate(0, 0, 5*7))
 	}
 	for day := begin; day.Before(end); day = day.AddDate(0, 0, 7) {
 		var week [7]calendarDay
 		for i := range week {
 			d := day.AddDate(0, 0, i)
-			week[i] = calendarDay{Date: d, Outside: d.Month() != m.First.Month(), Today: d.Format(time.DateOnly) == now.Format(time.DateOnly)}
+			week[i] = calendarDay{Date: d, Outside: d.Month() != m.First.Month(), Today: d.Equal(today)}
 		}
 		m.Weeks = append(m.Weeks, week)
 	}
 	m.More = max(len(triggers)-mostInCalendar, 0)
 	for _, t := range triggers[:len(triggers)-m.More] {
+		if err := q.Context().Err(); err != nil {
+			return nil, err
+		}
 		m.add(q, t)
 	}
 	return m, nil
@@ -106,37 +106,56 @@ func (m *month) add(q *request, t *pool.TriggerInfo) {
 	if err != nil {
 		return
 	}
-	begin := m.Weeks[0][0].Date
-	zone, end := begin.Location(), begin.AddDate(0, 0, 7*len(m.Weeks))
 	at := t.Next
-	if at.Before(begin) {
+	if begin := beginOf(m.From(), m.zone); at.Before(begin) {
 		at = plan.Next(begin.Add(-time.Millisecond)) // zero for a fixed delay
 	}
-	for !at.IsZero() && at.Before(end) {
-		local := at.In(zone)
-		tomorrow := time.Date(local.Year(), local.Month(), local.Day()+1, 0, 0, 0, 0, zone)
-		p := planned{Trigger: t.Name}
-		for !at.IsZero() && at.Before(tomorrow) {
-			if len(p.Times) == mostOfDay {
-				p.More = true
-				at = plan.Next(tomorrow.Add(-time.Millisecond))
-				break
+	for w := range m.Weeks {
+		for d := range m.Weeks[w] {
+			day := &m.Weeks[w][d]
+			tomorrow := beginOf(day.Date.AddDate(0, 0, 1), m.zone)
+			p := planned{Trigger: t.Name}
+			for !at.IsZero() && at.Before(tomorrow) {
+				if len(p.Times) == mostOfDay {
+					p.More = true
+					at = plan.Next(tomorrow.Add(-time.Millisecond))
+					break
+				}
+				p.Times = append(p.Times, clock(at.In(m.zone)))
+				at = plan.Next(at)
 			}
-			p.Times = append(p.Times, clock(at.In(zone)))
-			at = plan.Next(at)
-		}
-		for w := range m.Weeks {
-			if day := &m.Weeks[w][(local.Weekday()+6)%7]; day.Date.Format(time.DateOnly) == local.Format(time.DateOnly) {
+			if len(p.Times) > 0 {
 				day.Items = append(day.Items, p)
 			}
 		}
 	}
 }
 
-// monday returns the begin of the week of a time.
-func monday(t time.Time) time.Time {
-	return time.Date(t.Year(), t.Month(), t.Day()-int(t.Weekday()+6)%7, 0, 0, 0, 0, t.Location())
+// dateOf returns the date of a time in its zone, as midnight in UTC. Dates are computed in UTC,
+// because a date of another zone may have no midnight.
+func dateOf(t time.Time) time.Time {
+	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC)
 }
+
+// beginOf returns the first instant of a date in a zone.
+func beginOf(date time.Time, zone *time.Location) time.Time {
+	t := time.Date(date.Year(), date.Month(), date.Day(), 0, 0, 0, 0, zone)
+	begin, end := t.ZoneBounds()
+	if dateOf(t).Before(date) { // the clock goes forward at midnight: the date begins with the new offset
+		return end
+	}
+	if !begin.IsZero() { // if the clock goes back within the date, midnight may be twice
+		_, offset := t.Zone()
+		_, before := begin.Add(-time.Nanosecond).In(zone).Zone()
+		if earlier := t.Add(time.Duration(offset-before) * time.Second); earlier.Before(begin) && dateOf(earlier).Equal(date) {
+			return earlier
+		}
+	}
+	return t
+}
+
+// monday returns the begin of the week of a date.
+func monday(date time.Time) time.Time { return date.AddDate(0, 0, -(int(date.Weekday())+6)%7) }
 
 func later(a, b time.Time) time.Time {
 	if a.After(b) {

@@ -95,6 +95,32 @@ func TestRejectedEntriesAreRedacted(t *testing.T) {
 	}
 }
 
+// What a template makes is redacted. One that makes no JSON is not shown.
+func TestTemplatesAreRedacted(t *testing.T) {
+	t.Parallel()
+	hide, err := RedactKeys("password")
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := &request{c: &Console{opts: Options{Redact: hide}}}
+	for template, want := range map[string]string{
+		"": "",
+		`{"at":{{planned_ms}},"day":"{{planned_date}}"}`:     `{"at":{{planned_ms}},"day":"{{planned_date}}"}`,
+		`{"at_us":{{planned_ms}}000,"password":"x1x"}`:       `{"at_us":1000,"password":"•••"}`,
+		`{"at":"{{planned}}","password":"{{trigger}}x1x"}`:   `{"at":"1","password":"•••"}`,
+		`{"at":0{{planned_ms}},"password":"x1x"}`:            masked,
+		`{"at":{{planned_ms}},"password":"x1x"} {{trigger}}`: masked,
+		`x1x`: masked,
+	} {
+		if got := q.hideTemplate("k", template); got != want {
+			t.Errorf("%s is shown as %s", template, got)
+		}
+	}
+	if got := (&request{c: &Console{}}).hideTemplate("k", "x1x"); got != "x1x" {
+		t.Errorf("without a hook a template is shown as %s", got)
+	}
+}
+
 // A hook may change the bytes that it gets.
 func TestHooksGetACopy(t *testing.T) {
 	t.Parallel()

@@ -51,13 +51,13 @@ type view struct {
 	Data any
 }
 
-// Live reports whether the page reads itself again after events. An inspection and a search in payloads cost
-// too much for that, and a form or an error has nothing new.
+// Live reports whether the page reads itself again after events. An inspection, a search in payloads, a read of
+// the archive and the calendar of all triggers cost too much for that, and a form or an error has nothing new.
 func (v view) Live() bool {
-	if list, ok := v.Data.(tasksPage); ok && list.Costly {
+	if list, ok := v.Data.(tasksPage); ok && (list.Costly || list.ArchiveRead > 0) {
 		return false
 	}
-	return !slices.Contains([]string{"doctor", "enqueue", "error", "triggeredit", "archived"}, v.Name)
+	return !slices.Contains([]string{"doctor", "enqueue", "error", "triggeredit", "archived", "calendar"}, v.Name)
 }
 
 // sections are the entries of the navigation for pages that have none of their own.
@@ -125,6 +125,9 @@ func (q *request) Hint(label string) string {
 
 // Editable returns a payload for a form.
 func (q *request) Editable(payload []byte) string { return string(payload) }
+
+// IsText reports whether a form sends a payload back as it was.
+func (q *request) IsText(payload []byte) bool { return isText(string(payload)) }
 
 // Schedule shows when a trigger fires.
 func (q *request) Schedule(t *pool.TriggerInfo) string { return terminal.Schedule(&t.Trigger) }

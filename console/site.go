@@ -58,7 +58,7 @@ func newSite(store *redisstore.Store, o *Options, query bulkQuery, log *slog.Log
 	if err != nil {
 		return nil, err
 	}
-	s := &site{inspection: shared[[]task.Finding]{keep: time.Minute}, readOnly: shared[bool]{keep: time.Minute}, name: store.Pool(), store: store, pool: p}
+	s := &site{inspection: shared[[]task.Finding]{keep: time.Minute, within: inspecting}, readOnly: shared[bool]{keep: time.Minute, within: patience}, name: store.Pool(), store: store, pool: p}
 	s.history = newHistory()
 	go s.sample()
 	s.hub = newHub(store, p, log.With("pool", s.name))
@@ -269,27 +269,4 @@ func (s *site) details(ctx context.Context, of []*task.Task, brief bool) iter.Se
 		return func(func(*task.Task, error) bool) {}
 	}
 	return s.pool.Tasks(ctx, task.Filter{IDs: ids, Brief: brief})
-}
-
-// shared is a value that costs much to compute: callers share one computation, and its value
-// for some time.
-type shared[T any] struct {
-	keep  time.Duration
-	mu    sync.Mutex
-	at    time.Time
-	value T
-}
-
-// get returns the value and when it was computed.
-func (s *shared[T]) get(compute func() (T, error)) (T, time.Time, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.at.IsZero() || time.Since(s.at) > s.keep {
-		v, err := compute()
-		if err != nil {
-			return v, time.Time{}, err
-		}
-		s.value, s.at = v, time.Now()
-	}
-	return s.value, s.at, nil
 }

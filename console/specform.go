@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ltsworker/ltsworker/task"
 	"github.com/ltsworker/ltsworker/trigger"
@@ -126,9 +127,17 @@ func (q *request) hideSpec(s *task.Spec) *task.Spec {
 var placeholders = regexp.MustCompile(`\{\{[^{}]*\}\}`)
 
 // hideTemplate returns what is shown of the template of a payload. A template need not be JSON,
-// so what it makes is redacted. A template with nothing to hide is shown as it is.
+// so what it makes is redacted. A template with nothing to hide is shown as it is. With a hook, one
+// that makes no JSON is not shown, because its secret parts cannot be found.
 func (q *request) hideTemplate(kind, template string) string {
-	filled := placeholders.ReplaceAllString(template, "0")
+	if q.c.opts.Redact == nil || template == "" {
+		return template
+	}
+	// 1 is a number, the part of one and the part of a string. 0 begins no other number.
+	filled := placeholders.ReplaceAllString(template, "1")
+	if !json.Valid([]byte(filled)) {
+		return masked
+	}
 	if shown := string(q.hide(kind, "payload", []byte(filled))); shown != filled {
 		return shown
 	}
@@ -141,18 +150,37 @@ var hidden = []string{"payload", "payload_template", "task.payload", "headers", 
 // restore puts stored values in the place of those that the user has left as they were shown:
 // without secrets, and with the line breaks of a browser. shown are the values of the form as it
 // was, stored those without redaction. A form with another kind keeps what it has, because the
-// kind decides what is hidden.
+// kind decides what is hidden. A value that a browser cannot send back is replaced only if the form
+// says so.
 func restore(sent, shown, stored url.Values) {
+	sameKind := true
 	for _, kind := range []string{"kind", "task.kind"} {
-		if strings.TrimSpace(sent.Get(kind)) != stored.Get(kind) {
-			return
-		}
+		sameKind = sameKind && strings.TrimSpace(sent.Get(kind)) == stored.Get(kind)
 	}
 	for _, name := range hidden {
-		if stored.Has(name) && unixLines(sent.Get(name)) == unixLines(shown.Get(name)) {
+		if !stored.Has(name) {
+			continue
+		}
+		same := unixLines(sent.Get(name)) == unixLines(shown.Get(name))
+		kept := !isText(shown.Get(name)) && sent.Get(replacePrefix+name) == ""
+		if sameKind && (same || kept) || kept && shown.Get(name) == stored.Get(name) {
 			sent.Set(name, stored.Get(name))
 		}
 	}
+}
+
+// The prefixes of the fields of a form about a value that is not text: a check box to replace it,
+// and a field that says that it is there.
+const (
+	replacePrefix = "replace."
+	binaryPrefix  = "binary."
+)
+
+var lines = strings.NewReplacer("\r\n", "", "\n", "", "\t", "")
+
+// isText reports whether a browser sends a value back as it was, but for the line breaks.
+func isText(value string) bool {
+	return utf8.ValidString(value) && !strings.ContainsFunc(lines.Replace(value), func(r rune) bool { return r < ' ' })
 }
 
 // taskParts are the parts of a form that have the fields of a task.

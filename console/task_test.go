@@ -1,6 +1,7 @@
 package console
 
 import (
+	"fmt"
 	"html"
 	"net/http"
 	"strings"
@@ -105,6 +106,49 @@ func TestTasksRunAgainAsNewTasks(t *testing.T) {
 	status, page := b.do(http.MethodPost, b.path("enqueue"), form)
 	if status != http.StatusBadRequest || !strings.Contains(page, `id="f-max_attempts-error"`) || !strings.Contains(page, `id="f-headers-error"`) || strings.Contains(page, "x1x") {
 		t.Errorf("%d\n%s", status, page)
+	}
+}
+
+// A payload that a browser cannot send back stays as it is, unless the user replaces it.
+func TestPayloadsThatAreNoTextStay(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t, nil)
+	b.enqueue(task.Spec{ID: "again", Payload: []byte("a\x00b")})
+	b.act("tasks/stop", map[string][]string{"id": {"again"}})
+	if page := b.page("task?id=again"); !strings.Contains(page, `name="replace.payload"`) {
+		t.Error("the page of the task lacks the note")
+	}
+	b.act("tasks/retry", map[string][]string{"id": {"again"}, "change": {"1"}, "binary.payload": {"1"}, "payload": {"a\uFFFDb"}, "priority": {"3"}})
+	if got := b.get("again"); string(got.Payload) != "a\x00b" || got.Priority != 3 {
+		t.Errorf("%+v", got)
+	}
+	for i, payload := range []string{"a\x00b", "a\rb", "text\r\nlines\n"} {
+		from, to := fmt.Sprint("from", i), fmt.Sprint("to", i)
+		b.enqueue(task.Spec{ID: from, Payload: []byte(payload)})
+		form := sendable(t, b.page("enqueue?from="+from))
+		if want := i < 2; form.Has("binary.payload") != want {
+			t.Errorf("%q: the form has the note: %v", payload, !want)
+		}
+		form.Set("id", to)
+		form.Set("kind", "other")
+		form.Set("priority", "x") // the form is shown again, with what was sent
+		status, page := b.do(http.MethodPost, b.path("enqueue"), form)
+		if status != http.StatusBadRequest {
+			t.Fatalf("%d\n%s", status, page)
+		}
+		form = sendable(t, page)
+		form.Set("priority", "5")
+		b.act("enqueue", form)
+		if got := string(b.get(to).Payload); got != payload && i < 2 {
+			t.Errorf("%q became %q", payload, got)
+		}
+		form.Set("id", to+"-new")
+		form.Set("payload", "new")
+		form.Set("replace.payload", "1")
+		b.act("enqueue", form)
+		if got := string(b.get(to + "-new").Payload); got != "new" {
+			t.Errorf("%q was replaced by %q", payload, got)
+		}
 	}
 }
 

@@ -112,15 +112,11 @@ func firstState(s pool.Stats) task.State {
 
 // fill reads the tasks of a page, of the states with an index at most limit.
 func (q *request) fill(page *tasksPage, wanted query, p *picture, limit int) error {
-	if page.Costly {
-		// Each of them may read many payloads.
-		select {
-		case q.c.searches <- struct{}{}:
-			defer func() { <-q.c.searches }()
-		case <-q.Context().Done():
-			return q.Context().Err()
-		}
+	end, err := q.search(page.Costly)
+	if err != nil {
+		return err
 	}
+	defer end()
 	ctx, cancel := context.WithTimeout(q.Context(), patience)
 	defer cancel()
 	if wanted.Parent != "" || wanted.State == task.Exporting {
@@ -134,7 +130,9 @@ func (q *request) fill(page *tasksPage, wanted query, p *picture, limit int) err
 		// Otherwise a search would tell what is hidden.
 		ask.Match = func(t *task.Task) bool {
 			q.c.redact(t)
-			return match(t)
+			ok := match(t)
+			forgetData(t)
+			return ok
 		}
 	}
 	ask.After, ask.Limit, ask.Budget = q.FormValue("after"), limit, searched
@@ -144,6 +142,20 @@ func (q *request) fill(page *tasksPage, wanted query, p *picture, limit int) err
 	found, err := q.site.pool.Page(ctx, ask)
 	page.Tasks, page.Read, page.Next = found.Tasks, found.Read, found.Next
 	return err
+}
+
+// search waits for one of the places of searches that cost much, of which each may read many
+// payloads or rows. end gives it back. Other searches need none.
+func (q *request) search(costly bool) (end func(), err error) {
+	if !costly {
+		return func() {}, nil
+	}
+	select {
+	case q.c.searches <- struct{}{}:
+		return func() { <-q.c.searches }, nil
+	case <-q.Context().Done():
+		return nil, q.Context().Err()
+	}
 }
 
 // fillRunning selects running tasks of the picture. The index has only their kind, queue, group
@@ -166,6 +178,7 @@ func (q *request) fillRunning(ctx context.Context, page *tasksPage, wanted query
 			return err
 		}
 		if q.c.redact(t); wanted.matches(t, p.At) {
+			forgetData(t)
 			page.Tasks = append(page.Tasks, t)
 		}
 	}
@@ -190,11 +203,16 @@ func (q *request) fillFrom(ctx context.Context, page *tasksPage, wanted query, n
 			page.More++
 			continue
 		}
+		forgetData(t)
 		page.Tasks = append(page.Tasks, t)
 	}
 	page.Total = page.Read
 	return nil
 }
+
+// forgetData removes what a search has compared and a list does not show: a list may have hundreds of
+// tasks with a MiB each.
+func forgetData(t *task.Task) { t.Payload, t.Result = nil, nil }
 
 // named shows the tasks with the ids of the query or with its unique key.
 func (q *request) named(wanted query, text string, p *picture) error {

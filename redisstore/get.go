@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"encoding/json"
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -106,4 +107,33 @@ func decodeHistory(entries []string) ([]task.AttemptRecord, error) {
 			Run: time.Duration(a.RunMS) * time.Millisecond, Replica: a.Replica, Error: a.Error, Log: a.Log, LogSize: a.LogSize}
 	}
 	return records, nil
+}
+
+// RunningLog reads a task with the log of its running attempt, without what a brief read omits
+// otherwise. It is nil if there is no such task.
+func (s *Store) RunningLog(ctx context.Context, id string) (*task.Task, error) {
+	tasks, err := s.read(ctx, true, []string{id})
+	if err != nil || tasks[0] == nil || tasks[0].State != task.Running {
+		return first(tasks), s.fail(ctx, "log", err)
+	}
+	t := tasks[0]
+	var fields []any
+	err = s.commands(ctx, func(rdb redis.UniversalClient) (err error) {
+		fields, err = rdb.HMGet(ctx, s.key("more:", id), "log", "log_fence").Result()
+		return err
+	})
+	if err != nil {
+		return nil, s.fail(ctx, "log", err)
+	}
+	if fields[1] == strconv.FormatInt(t.Fence, 10) { // else it is the log of another attempt
+		t.Log, _ = fields[0].(string)
+	}
+	return t, nil
+}
+
+func first(tasks []*task.Task) *task.Task {
+	if len(tasks) == 0 {
+		return nil
+	}
+	return tasks[0]
 }

@@ -24,8 +24,8 @@ type Event struct {
 }
 
 // Notify sets a function that gets each login with a password or OIDC, each logout, each change of
-// a password, each failed login and each header of a proxy that was refused. The function must not
-// block. Call Notify before the Gate is used.
+// a password, each failed login, each wrong or expired token and each header of a proxy that was refused. The
+// function must not block. Call Notify before the Gate is used.
 func (g *Gate) Notify(do func(Event)) { g.notify = do }
 
 // Address returns the address of the browser, as far as proxies are trusted; "" if it is unknown.

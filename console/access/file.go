@@ -54,6 +54,7 @@ type record struct {
 	byName   map[string]*account // the same accounts
 	tokens   []*token            // in the order of the file
 	byHash   map[tokenHash]*token
+	orphans  []string    // tokens of users who are missing, which are ignored
 	info     os.FileInfo // of the file that was read
 }
 
@@ -120,11 +121,15 @@ func parseFile(text []byte) (*record, error) {
 	if len(errs) == 0 && len(r.accounts) == 0 {
 		errs = append(errs, errors.New("has no user"))
 	}
-	for _, one := range r.tokens {
-		if len(errs) == 0 && r.byName[one.user] == nil {
-			errs = append(errs, fmt.Errorf("has the token %s of a user %s, who is missing", one.name, one.user))
+	// The line of a user may have been removed by hand: the tokens are worth nothing without it.
+	r.tokens = slices.DeleteFunc(r.tokens, func(one *token) bool {
+		orphan := r.byName[one.user] == nil
+		if orphan {
+			r.orphans = append(r.orphans, one.user+" "+one.name)
+			delete(r.byHash, one.hash)
 		}
-	}
+		return orphan
+	})
 	return r, errors.Join(errs...)
 }
 
@@ -159,6 +164,7 @@ func (r *record) set(a *account) {
 			return
 		}
 	}
+	r.remove(a.name) // tokens of an earlier user with this name must not become those of the new one
 	r.lines = append(r.lines, a.String())
 }
 

@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 )
@@ -16,8 +17,9 @@ type passwords struct {
 	seed maphash.Seed // makes the choice in stranger different in each process
 
 	mu      sync.Mutex
-	content *record // nil while the file cannot be used
-	err     error   // why
+	content *record  // nil while the file cannot be used
+	err     error    // why
+	orphans []string // of the last content
 }
 
 func openPasswords(path string, log *slog.Logger) (*passwords, error) {
@@ -25,7 +27,9 @@ func openPasswords(path string, log *slog.Logger) (*passwords, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &passwords{path: path, log: log, seed: maphash.MakeSeed(), content: content}, nil
+	p := &passwords{path: path, log: log, seed: maphash.MakeSeed(), content: content}
+	p.warn(content)
+	return p, nil
 }
 
 // restless is how long after a change the time of a file does not tell it from a second
@@ -42,7 +46,9 @@ func (p *passwords) current() (*record, error) {
 		return p.content, nil
 	}
 	if p.content = nil; err == nil {
-		p.content, err = readFile(p.path)
+		if p.content, err = readFile(p.path); err == nil {
+			p.warn(p.content)
+		}
 	}
 	switch {
 	case err == nil && p.err != nil:
@@ -52,6 +58,14 @@ func (p *passwords) current() (*record, error) {
 	}
 	p.err = err
 	return p.content, err
+}
+
+// warn logs tokens whose users are missing, once for each change of them.
+func (p *passwords) warn(r *record) {
+	if !slices.Equal(r.orphans, p.orphans) && len(r.orphans) > 0 {
+		p.log.Warn("tokens of users who are missing are ignored: remove their lines", "file", p.path, "tokens", r.orphans)
+	}
+	p.orphans = r.orphans
 }
 
 func same(a, b os.FileInfo) bool {

@@ -208,7 +208,12 @@ func (g *Gate) Bearer(r *http.Request) (*User, error) {
 	}
 	t := content.byHash[sha256.Sum256([]byte(secret))]
 	if t == nil || !t.expires.IsZero() && !t.expires.After(time.Now()) {
-		return nil, g.attempts.wrongToken(g.proxies.client(r))
+		u, err := User{Method: MethodToken}, g.attempts.wrongToken(g.proxies.client(r))
+		if t != nil {
+			u.Name, u.Token = t.user, t.name
+		}
+		g.tell(r, EventLoginFailed, u, err)
+		return nil, err
 	}
 	a := content.byName[t.user]
 	u := &User{Name: a.name, Method: MethodToken, Token: t.name, Roles: map[string]Role{}, MustChange: a.mustChange}

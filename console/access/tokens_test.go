@@ -1,9 +1,13 @@
 package access
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -180,7 +184,6 @@ func TestLinesOfTokensAreParsedStrictly(t *testing.T) {
 	for text, want := range map[string]string{
 		"token ann ci *=viewer " + hash + " never":                                          "",
 		"token ann ci *=viewer " + hash + " 2030-01-31T00:00:00Z":                           "",
-		"token bob ci *=viewer " + hash + " never":                                          "token ci of a user bob, who is missing",
 		"token ann ci *=root " + hash + " never":                                            "line 2 has wrong roles",
 		"token ann ci *=viewer sha256:AAAA never":                                           "line 2 has a wrong hash",
 		"token ann ci *=viewer " + hash + " soon":                                           "line 2 has a wrong expiry",
@@ -192,4 +195,52 @@ func TestLinesOfTokensAreParsedStrictly(t *testing.T) {
 			t.Errorf("%s: %v, want %q", text, err, want)
 		}
 	}
+}
+
+// A token whose user was removed by hand is ignored, and does not become that of a later user.
+func TestTokensOfMissingUsersAreIgnored(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "users")
+	for _, name := range []string{"ann", "bob"} {
+		if err := AddUser(path, Account{Name: name, Roles: map[string]Role{AllPools: Viewer}, Password: "correct horse battery"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	secret, err := AddToken(path, "bob", Token{Name: "ci"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for l := range strings.SplitSeq(string(text), "\n") {
+		if !strings.HasPrefix(l, "bob ") {
+			lines = append(lines, l)
+		}
+	}
+	if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	gate, err := New(Options{PasswordFile: path, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := func() {
+		t.Helper()
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Authorization", "Bearer "+secret)
+		if u, err := gate.Bearer(r); u != nil || !errors.Is(err, ErrToken) {
+			t.Errorf("%+v, %v", u, err)
+		}
+	}
+	refused()
+	if !strings.Contains(log.String(), "bob ci") {
+		t.Errorf("the log is %s", &log)
+	}
+	if err := AddUser(path, Account{Name: "bob", Roles: map[string]Role{AllPools: Admin}, Password: "another horse battery"}); err != nil {
+		t.Fatal(err)
+	}
+	refused()
 }

@@ -44,9 +44,15 @@ func (a *Archive) Close() {
 	}
 }
 
-// again is the time before an archive that could not be opened is tried again.
-const again = 5 * time.Second
+const (
+	// again is the time before an archive that could not be opened is tried again.
+	again = 5 * time.Second
+	// opening is how long it may take to open the archive.
+	opening = 5 * time.Second
+)
 
+// open opens the archive. It belongs to all viewers: the end of the request of one does not keep the
+// others from it.
 func (a *Archive) open(ctx context.Context) (*archive.DB, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -54,6 +60,8 @@ func (a *Archive) open(ctx context.Context) (*archive.DB, error) {
 		return a.db, nil
 	}
 	if a.err == nil || time.Since(a.failed) > again {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), opening)
+		defer cancel()
 		a.db, a.err = archive.OpenExisting(ctx, a.where)
 		a.failed = time.Now()
 	}

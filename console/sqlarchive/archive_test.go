@@ -1,6 +1,7 @@
 package sqlarchive
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -51,6 +52,16 @@ func TestConsoleShowsTasksOfADatabase(t *testing.T) {
 	}
 	if err != nil {
 		t.Fatal(err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	other := Open(file)
+	defer other.Close()
+	if _, err := other.Get(ended, "archived", "a"); !errors.Is(err, context.Canceled) {
+		t.Errorf("a request that has ended: %v", err)
+	}
+	if _, err := other.Get(t.Context(), "archived", "a"); err != nil {
+		t.Errorf("after a request that has ended: %v", err)
 	}
 	if _, err := store.Delete(t.Context(), "a"); err != nil {
 		t.Fatal(err)
