@@ -31,7 +31,7 @@ type BulkRecord struct {
 	ID       string
 	Revision int64 // grows with each write; 0 if there is no such job
 	Data     []byte
-	Audit    string // the ID of the job's first entry in the audit stream; "" for none
+	Audit    string // the position of the entry in the audit stream that began the change; "" for none
 }
 
 // BulkWrite writes the record of a bulk job.
@@ -46,6 +46,8 @@ type BulkWrite struct {
 	Keep time.Duration // how long the record and the list are kept after this write
 	// Audit is appended to the audit stream in the same step. Nil appends nothing.
 	Audit *task.AuditEntry
+	// Begins stores the position of Audit in the record, unless that has one.
+	Begins bool
 	// Chunks are appended to the list of counted tasks in the same step.
 	Chunks []string
 }
@@ -57,7 +59,7 @@ func (s *Store) WriteBulk(ctx context.Context, w BulkWrite) (BulkRecord, bool, e
 	if w.Audit != nil {
 		audit = auditValues(*w.Audit)
 	}
-	args := []any{w.ID, w.Revision, w.Call, w.Data, w.Open, w.Keep.Milliseconds(), len(audit)}
+	args := []any{w.ID, w.Revision, w.Call, w.Data, w.Open, w.Keep.Milliseconds(), len(audit), w.Begins}
 	reply, err := s.run(ctx, bulkScript, slices.Concat(args, audit, stringArgs(w.Chunks))...)
 	if err != nil {
 		return BulkRecord{}, false, s.fail(ctx, "bulk job", err)

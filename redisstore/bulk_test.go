@@ -33,6 +33,7 @@ func TestBulkRecordIsWrittenByTheReaderOfTheNewestOne(t *testing.T) {
 		write(bulkWrite("a", 0, "other", true), 0)
 		second := bulkWrite("a", 1, "second", true)
 		second.Chunks = []string{"x", "y"}
+		second.Begins = true
 		second.Audit = &task.AuditEntry{User: "ann", Action: "bulk/stop", Target: "state:failed", Count: 200, Reason: "why"}
 		rec := write(second, 2)
 		if again := write(second, 2); again.Audit != rec.Audit || rec.Audit == "" {

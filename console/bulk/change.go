@@ -62,7 +62,7 @@ func (r *run) change(ctx context.Context) error {
 		if len(part) == len(tasks) {
 			chunks, r.Next, r.Skip = chunks[1:], r.Next+1, 0
 		}
-		if err := r.save(ctx, nil, nil); err != nil {
+		if err := r.save(ctx, nil); err != nil {
 			return err
 		}
 		if err := rest(ctx, began); err != nil {

@@ -198,17 +198,21 @@ func lasting(err error) bool {
 		errors.Is(err, redisstore.ErrStale) || strings.Contains(err.Error(), "WRONGTYPE")
 }
 
-// save writes the progress of the job, with chunks and an audit entry in the same step. If a user
-// has cancelled the job meanwhile, CancelledBy is set afterwards.
-func (r *run) save(ctx context.Context, chunks []string, audit *task.AuditEntry) error {
+// save writes the progress of the job with chunks in the same step, and its outcome if it has ended.
+// If a user has cancelled the job meanwhile, CancelledBy is set afterwards, and a job that would be
+// counted or done is cancelled.
+func (r *run) save(ctx context.Context, chunks []string) error {
 	r.Seq++
 	call := redisstore.NewBulkID()
 	write := func() error {
+		if r.CancelledBy != "" && (r.Phase == Counted || r.Phase == Done) {
+			r.Phase, r.Ended = Cancelled, r.m.Now()
+		}
 		r.Updated = r.m.Now()
 		if r.Until = r.Updated.Add(lease); r.Phase == Counted || r.Phase.Ended() {
 			r.Until = time.Time{} // no console runs it
 		}
-		ok, err := r.m.write(ctx, &r.stored, call, chunks, audit)
+		ok, err := r.m.write(ctx, &r.stored, call, chunks, r.outcome())
 		if ok || err != nil {
 			return err
 		}
@@ -237,14 +241,20 @@ func (r *run) save(ctx context.Context, chunks []string, audit *task.AuditEntry)
 // end ends the job. The outcome of a job that was confirmed is in the audit stream.
 func (r *run) end(ctx context.Context, phase Phase, text string) error {
 	r.Phase, r.Error, r.Ended = phase, text, r.m.Now()
-	var audit *task.AuditEntry
-	if !r.Confirmed.IsZero() {
-		audit = &task.AuditEntry{User: r.ConfirmedBy, Method: r.ConfirmedMethod, Action: r.action(), Target: r.left(), Of: r.audit, Done: r.Changed, Error: text}
-		if phase == Cancelled {
-			audit.Error = fmt.Sprintf("cancelled by %s after %d of %d tasks", r.CancelledBy, r.Handled, r.Counted)
-		}
+	return r.save(ctx, nil)
+}
+
+// outcome returns the audit entry of the outcome of a job that was confirmed and has ended, nil for
+// another job.
+func (r *run) outcome() *task.AuditEntry {
+	if !r.Phase.Ended() || r.Confirmed.IsZero() {
+		return nil
 	}
-	return r.save(ctx, nil, audit)
+	e := &task.AuditEntry{User: r.ConfirmedBy, Method: r.ConfirmedMethod, Action: r.action(), Target: r.left(), Of: r.audit, Done: r.Changed, Error: r.Error}
+	if r.Phase == Cancelled {
+		e.Error = fmt.Sprintf("cancelled by %s after %d of %d tasks", r.CancelledBy, r.Handled, r.Counted)
+	}
+	return e
 }
 
 // left lists why tasks were left as they were, for the audit stream.
