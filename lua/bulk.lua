@@ -50,5 +50,6 @@ if ARGV[5] == '1' then
 else
   call('SREM', open, id)
   call('UNLINK', list)
+  call('PEXPIRE', P .. 'call:bulk:' .. id, 600000) -- a console that has lost the job may still repeat a call
 end
 return { seen + 1, audit }

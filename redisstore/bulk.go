@@ -19,6 +19,9 @@ import (
 // counted it.
 var ErrChanged = errors.New("the task has changed since it was counted")
 
+// ErrDamaged is the error of a counted task that was not changed because its record is damaged.
+var ErrDamaged = errors.New("the record of the task is damaged")
+
 // ErrBulkJobs is returned by WriteBulk for a new job if too many jobs have not ended.
 var ErrBulkJobs = errors.New("too many bulk jobs have not ended: confirm or cancel one of them first")
 
@@ -31,6 +34,7 @@ type BulkRecord struct {
 	ID       string
 	Revision int64 // grows with each write; 0 if there is no such job
 	Data     []byte
+	Err      error  // of a key that is no record of a job; nothing else is set then
 	Audit    string // the position of the entry in the audit stream that began the change; "" for none
 }
 
@@ -85,11 +89,17 @@ func (s *Store) BulkRecords(ctx context.Context, ids ...string) ([]BulkRecord, t
 		for i, id := range ids {
 			reads[i] = p.HMGet(ctx, s.key("bulk:", id), "rev", "job", "audit")
 		}
-		if _, err := p.Exec(ctx); err != nil {
+		if _, err := p.Exec(ctx); err != nil && !isWrongType(err) {
 			return err
 		}
 		now = clock.Val()
 		for i, id := range ids {
+			if err := reads[i].Err(); isWrongType(err) {
+				all[i] = BulkRecord{ID: id, Err: err}
+				continue
+			} else if err != nil {
+				return err
+			}
 			var text [3]string
 			for k, v := range reads[i].Val() {
 				text[k], _ = v.(string)
@@ -167,9 +177,9 @@ type CountedCall struct {
 var ErrStale = errors.New("a later call of this bulk job was made")
 
 // ChangeCounted changes those of at most BulkChunk tasks that are as they were when they were
-// counted. The others have ErrChanged, or no error if there is no such task. The last call of a
-// job can be repeated within ten minutes, also by another process: it changes nothing then and
-// has the same answer.
+// counted. The others have ErrChanged or ErrDamaged, or no error if there is no such task. The last call of a
+// job can be repeated, also by another process: it changes nothing then and has the same answer. It
+// is kept for 30 days, or until ten minutes after the end of the job.
 func (s *Store) ChangeCounted(ctx context.Context, c CountedCall) ([]task.Change, error) {
 	if len(c.Tasks) > BulkChunk {
 		return nil, fmt.Errorf("%d tasks in a call; the limit is %d", len(c.Tasks), BulkChunk)

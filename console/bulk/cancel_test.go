@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -82,6 +83,34 @@ func TestCountedJobThatWasCancelledIsCancelledAgain(t *testing.T) {
 	}
 	if got, err := s.m.Cancel(t.Context(), j.ID, "bob", "password"); err != nil || got.Phase != bulk.Cancelled {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// A damaged record is shown as failed and does not stop the other jobs.
+func TestDamagedRecordStopsNoOtherJob(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, redisserver.Shared(t))
+	s.asker()
+	s.make(3, task.Spec{Kind: "mail"})
+	text := s.ask(bulk.Order{Verb: bulk.Stop, Query: "mail", State: task.Waiting})
+	list := s.ask(bulk.Order{Verb: bulk.Stop, Query: "mail", State: task.Waiting})
+	good := s.ask(bulk.Order{Verb: bulk.Stop, Query: "mail", State: task.Waiting})
+	s.do("HSET", s.key("bulk:"+text.ID), "job", "{")
+	s.do("DEL", s.key("bulk:"+list.ID))
+	s.do("RPUSH", s.key("bulk:"+list.ID), "x")
+	s.console()
+	s.reached(good.ID, bulk.Counted)
+	jobs, _, err := s.m.List(t.Context())
+	if err != nil || len(jobs) != 3 {
+		t.Fatalf("%v, %v", jobs, err)
+	}
+	for _, id := range []string{text.ID, list.ID} {
+		if j, err := s.m.Get(t.Context(), id); err != nil || j.Phase != bulk.Failed || j.ID != id || !strings.Contains(j.Error, "damaged") {
+			t.Errorf("%+v, %v", j, err)
+		}
+		if _, err := s.m.Cancel(t.Context(), id, "eve", ""); !errors.Is(err, bulk.ErrPhase) {
+			t.Errorf("the damaged job is cancelled: %v", err)
+		}
 	}
 }
 

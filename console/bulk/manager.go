@@ -108,7 +108,15 @@ type stored struct {
 	audit string // the position of the entry of its confirmation
 }
 
-// read reads the records of jobs. Those that do not exist have the revision 0.
+// damaged makes the record one that cannot be read. Such a job has failed as far as this version can
+// say, and nothing writes it.
+func (s *stored) damaged(id string, err error) {
+	s.Job = Job{ID: id, Phase: Failed, Error: fmt.Sprintf("the record of this job is damaged: %v; run ltsworker doctor", err)}
+	s.rev = max(s.rev, 1)
+}
+
+// read reads the records of jobs. Those that do not exist have the revision 0, and damaged ones have
+// failed, so that one of them does not stop the others.
 func (m *Manager) read(ctx context.Context, ids ...string) ([]stored, error) {
 	records, now, err := m.store.BulkRecords(ctx, ids...)
 	if err != nil {
@@ -117,12 +125,13 @@ func (m *Manager) read(ctx context.Context, ids ...string) ([]stored, error) {
 	m.offset.Store(int64(time.Until(now)))
 	all := make([]stored, len(records))
 	for i, r := range records {
-		if r.Revision > 0 {
-			if err := json.Unmarshal(r.Data, &all[i].Job); err != nil {
-				return nil, fmt.Errorf("the record of bulk job %s cannot be read: %w", r.ID, err)
-			}
-		}
 		all[i].rev, all[i].audit = r.Revision, r.Audit
+		if r.Revision > 0 && r.Err == nil {
+			r.Err = json.Unmarshal(r.Data, &all[i].Job)
+		}
+		if r.Err != nil {
+			all[i].damaged(r.ID, r.Err)
+		}
 	}
 	return all, nil
 }
@@ -303,7 +312,7 @@ func (m *Manager) update(ctx context.Context, id string, change func(*stored) (*
 		if n == mostTries {
 			return nil, ErrBusy
 		}
-		if err := backoff.Sleep(ctx, time.Duration(rand.Int64N(int64(n) * int64(longestPause) / mostTries))); err != nil {
+		if err := backoff.Sleep(ctx, time.Duration(rand.Int64N(int64(n)*int64(longestPause)/mostTries))); err != nil {
 			return nil, err
 		}
 	}

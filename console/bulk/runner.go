@@ -78,7 +78,7 @@ func (m *Manager) poll(ctx context.Context, seen map[string]int64, may bool) (ti
 			seen[s.ID] = s.rev
 			m.notify(false)
 		}
-		if s.Phase == Counted || m.has(s.ID) {
+		if s.Phase == Counted || s.Phase.Ended() || m.has(s.ID) {
 			continue
 		}
 		wait = watched
@@ -257,16 +257,21 @@ func (r *run) outcome() *task.AuditEntry {
 	return e
 }
 
-// left lists why tasks were left as they were, for the audit stream.
+// left lists why tasks were left as they were, for the audit stream, and of how many nothing is known.
 func (j *Job) left() string {
-	var parts []string
+	var parts, all []string
 	for _, why := range slices.Sorted(maps.Keys(j.Left)) {
-		parts = append(parts, fmt.Sprintf("%s %d", why, j.Left[why]))
+		if why != LeftUnknown {
+			parts = append(parts, fmt.Sprintf("%s %d", why, j.Left[why]))
+		}
 	}
-	if len(parts) == 0 {
-		return ""
+	if len(parts) > 0 {
+		all = append(all, "left as they were: "+strings.Join(parts, ", "))
 	}
-	return "left as they were: " + strings.Join(parts, ", ")
+	if n := j.Left[LeftUnknown]; n > 0 {
+		all = append(all, fmt.Sprintf("changed or not: %d", n))
+	}
+	return strings.Join(all, "; ")
 }
 
 // rest waits as long as a call has taken, so that a job takes at most half of the time of Redis,
