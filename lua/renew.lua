@@ -8,8 +8,8 @@
 --       the log, bytes that the attempt has written to its log ('' if the log has not changed), then the outages (JSON; ''
 --       for none; missing if they have not changed)
 -- Returns {1 if the replica is on the list, 2 if it is and was asked to drain, 0 if it must join again, a letter per claim
---       (k kept, l lost, r recount), stops (lines "FENCE ID", with a negative fence for an attempt that a report from outside
---       has ended), 1 if a trigger waits for its time}.
+--       (k kept, l lost, r recount), stops (lines "FENCE ID", with a negative fence for an attempt that a report from
+--       outside has ended), 1 if a trigger waits for its time}.
 -- Keeps: a lease never ends later than the bound of its attempts plus the grace. An attempt that runs in the pool and not on
 -- the replica (a failover lost its report) is taken back.
 -- uses: base attempts claims event exit parents queue record removal request run staged task totals trim wake
