@@ -233,7 +233,9 @@ func (t *Task) takeOver(old *Task) {
 	if old.RecordVersion == t.Version && len(old.Result) > 0 {
 		t.Result, t.ResultBytes = old.Result, old.ResultBytes
 	}
-	if len(t.Headers) == 0 {
+	if all := withTrace(t.Headers, nil); len(all) == 0 {
 		t.Headers = old.Headers
+	} else {
+		t.Headers = withTrace(all, old.Headers)
 	}
 }

@@ -31,7 +31,7 @@ func TestEndedTasksAreInTheArchiveAfterRedisHasForgottenThem(t *testing.T) {
 		s := newSite(t)
 		db := open(t, where)
 		stop := s.archiver(db, Config{})
-		s.enqueue(task.Spec{ID: "long", Kind: "result", Group: "acme", Payload: []byte(`{"a":"é"}`), Headers: map[string]string{"trace": "x"}})
+		s.enqueue(task.Spec{ID: "long", Kind: "result", Group: "acme", Payload: []byte(`{"a":"é"}`), Headers: map[string]string{"trace": "x", "traceparent": traceParent}})
 		s.enqueue(task.Spec{ID: "tried", Kind: "fail", MaxAttempts: 2, Backoff: task.Backoff{Fixed: true, Base: time.Millisecond}})
 		s.enqueue(task.Spec{ID: "plain", Kind: "ok"})
 		s.await("long", "tried", "plain")
@@ -44,7 +44,7 @@ func TestEndedTasksAreInTheArchiveAfterRedisHasForgottenThem(t *testing.T) {
 		s.server.Flush(t)
 
 		long := s.get(db, "long")[0]
-		if string(long.Payload) != `{"a":"é"}` || len(long.Result) != 5002 || long.Headers["trace"] != "x" || long.Headers["by"] != "a test" || long.Group != "acme" ||
+		if string(long.Payload) != `{"a":"é"}` || len(long.Result) != 5002 || long.Headers["trace"] != "x" || long.Headers["by"] != "a test" || long.Headers["traceparent"] != traceParent || long.Group != "acme" ||
 			long.State != task.Succeeded || !long.Complete || long.EndedAt.IsZero() || len(long.Events) != 3 || len(long.Attempts) != 1 {
 			t.Errorf("%+v", long)
 		}
@@ -338,4 +338,30 @@ func TestOldTasksAreRemovedWithTheirRows(t *testing.T) {
 			t.Errorf("%d events left of %d, %v", n, len(s.events), err)
 		}
 	})
+}
+
+// traceParent is the trace header of a producer.
+const traceParent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+// The trace headers of a row are those of the producer, and not those that an attempt has set for the
+// task to follow. An event after the record does not remove them.
+func TestTraceHeadersOfTheRecordAreKept(t *testing.T) {
+	attempt := map[string]string{"traceparent": "of the attempt", "tracestate": "a=b", "by": "a test"}
+	producer := map[string]string{"Traceparent": traceParent, "x": "y"}
+	row := &Task{Headers: attempt}
+	row.fill(&task.Task{Spec: task.Spec{Headers: producer}}, false)
+	want := map[string]string{"Traceparent": traceParent, "by": "a test"}
+	if diff := cmp.Diff(want, row.Headers); diff != "" {
+		t.Error(diff)
+	}
+	row.RecordVersion = 1
+	set(row, &task.Event{Version: 2, State: task.Succeeded, Meta: attempt})
+	if diff := cmp.Diff(want, row.Headers); diff != "" {
+		t.Error(diff)
+	}
+	again := &Task{Headers: attempt}
+	again.takeOver(row)
+	if diff := cmp.Diff(want, again.Headers); diff != "" {
+		t.Error(diff)
+	}
 }

@@ -147,12 +147,20 @@ func set(t *Task, e *task.Event) {
 	if e.Code != "" {
 		t.Code, t.Error, t.Run = name(e.Code), text(e.Error), e.Run
 	}
-	t.EndedAt, t.Result, t.ResultBytes, t.Headers, t.Orphan, t.Exported = time.Time{}, nil, 0, nil, "", false
+	known := t.RecordVersion > 0 // then the trace headers of the row are those of the record
+	trace := withTrace(nil, t.Headers)
+	if !known {
+		trace = nil
+	}
+	t.EndedAt, t.Result, t.ResultBytes, t.Headers, t.Orphan, t.Exported = time.Time{}, nil, 0, trace, "", false
 	if !e.State.Terminal() {
 		return
 	}
 	t.EndedAt, t.Result, t.ResultBytes = e.At, e.Result, e.ResultBytes
 	t.Headers, t.Orphan, t.Exported = e.Meta, text(e.Orphan), e.Exported
+	if known {
+		t.Headers = withTrace(e.Meta, trace)
+	}
 }
 
 // addAttempt adds what an event says about an attempt.

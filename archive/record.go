@@ -2,6 +2,8 @@ package archive
 
 import (
 	"context"
+	"maps"
+	"strings"
 	"time"
 
 	"github.com/ltsworker/ltsworker/task"
@@ -116,8 +118,10 @@ func (t *tx) rename(ctx context.Context, one *Task, r *task.Task) error {
 func (t *Task) fill(r *task.Task, lost bool) {
 	t.changed = true
 	t.Payload, t.Priority, t.Unique = r.Payload, r.Priority, name(r.Unique)
-	if len(t.Headers) == 0 {
-		t.Headers = r.Headers // the event of an end has them, and the meta
+	if all := withTrace(t.Headers, nil); len(all) == 0 {
+		t.Headers = r.Headers
+	} else {
+		t.Headers = withTrace(all, r.Headers) // the event of an end has the others, and the meta
 	}
 	if t.Kind == "" {
 		t.Kind, t.Queue = name(r.Kind), name(r.Queue)
@@ -189,4 +193,27 @@ func (t *tx) lose(ctx context.Context, keys []int64, at time.Time) error {
 		}
 	}
 	return nil
+}
+
+// withTrace returns headers with the trace headers of another map in place of their own. The event of
+// an end does not have those of the producer, but may have those of the attempt, for a task to follow.
+func withTrace(headers, from map[string]string) map[string]string {
+	all := maps.Clone(headers)
+	maps.DeleteFunc(all, func(name, _ string) bool { return isTrace(name) })
+	for name, value := range from {
+		if isTrace(name) {
+			if all == nil {
+				all = map[string]string{}
+			}
+			all[name] = value
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return all
+}
+
+func isTrace(name string) bool {
+	return strings.EqualFold(name, "traceparent") || strings.EqualFold(name, "tracestate")
 }

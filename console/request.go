@@ -210,7 +210,7 @@ func (q *request) status(err error) (int, string) {
 		return http.StatusBadRequest, err.Error()
 	case errors.Is(err, pool.ErrNoTrigger), errors.Is(err, pool.ErrNoReject), errors.Is(err, pool.ErrNoReplica), errors.Is(err, pool.ErrNoQueue):
 		return http.StatusNotFound, err.Error()
-	case errors.Is(err, pool.ErrQueueFull), errors.Is(err, pool.ErrQueueInUse), errors.Is(err, pool.ErrLimitReached), errors.Is(err, pool.ErrRejectCut), errors.Is(err, redisstore.ErrBulkJobs):
+	case errors.Is(err, pool.ErrQueueFull), errors.Is(err, pool.ErrQueueInUse), errors.Is(err, pool.ErrLimitReached), errors.Is(err, pool.ErrRejectCut), errors.Is(err, redisstore.ErrBulkJobs), errors.Is(err, bulk.ErrBusy):
 		return http.StatusConflict, err.Error()
 	}
 	return http.StatusInternalServerError, err.Error()

@@ -36,7 +36,13 @@ func (c *Console) traceOf(t *task.Task) string {
 	if c.opts.TraceURL == "" {
 		return ""
 	}
-	part := traceparent.FindStringSubmatch(t.Headers["traceparent"])
+	parent := t.Headers["traceparent"]
+	for name, value := range t.Headers {
+		if parent == "" && strings.EqualFold(name, "traceparent") {
+			parent = value
+		}
+	}
+	part := traceparent.FindStringSubmatch(parent)
 	if part == nil || strings.Trim(part[1], "0") == "" {
 		return ""
 	}

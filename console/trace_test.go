@@ -20,9 +20,12 @@ func TestPageOfATaskLinksItsTrace(t *testing.T) {
 		}
 	})
 	good := map[string]string{"traceparent": "00-" + id + "-00f067aa0ba902b7-01"}
-	b.enqueue(task.Spec{ID: "linked", Headers: good}, task.Spec{ID: "hidden", Kind: "hidden", Headers: good},
+	b.enqueue(task.Spec{ID: "linked", Headers: good}, task.Spec{ID: "upper", Headers: map[string]string{"Traceparent": good["traceparent"]}}, task.Spec{ID: "hidden", Kind: "hidden", Headers: good},
 		task.Spec{ID: "bad", Headers: map[string]string{"traceparent": `00-"><script>-00f067aa0ba902b7-01`}},
 		task.Spec{ID: "zero", Headers: map[string]string{"traceparent": "00-" + strings.Repeat("0", 32) + "-00f067aa0ba902b7-01"}}, task.Spec{ID: "none"})
+	if page := b.page("task?id=upper"); !strings.Contains(page, "traces.example/t/"+id) {
+		t.Error("a header with an upper-case letter has no link")
+	}
 	if page := b.page("task?id=linked"); !strings.Contains(page, `href="https://traces.example/t/`+id+`?a=%22%3cb%3e&amp;c"`) {
 		t.Error(page)
 	}

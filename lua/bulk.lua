@@ -2,10 +2,10 @@
 --
 -- KEYS  prefix, meta
 -- ARGV  job, the revision that the caller has read (0 for a new job), a name of this call, the record, 1 if the job has not
---       ended, how many ms the record is kept, number of fields of the audit entry, these fields and values, chunks of the
---       list of counted tasks
+--       ended, how many ms the record is kept, number of fields of the audit entry, 1 if its position is stored in the
+--       record, these fields and values, chunks of the list of counted tasks
 -- Returns the new revision, 0 if the job has another revision, -1 if too many jobs have not ended; and the position of the
---       job's first audit entry, '' for none.
+--       audit entry in the record, '' for none.
 -- Keeps: a record changes only if the caller has read its newest revision, together with the list and the audit stream. A
 -- call that is repeated after its reply was lost does nothing.
 -- uses: base
@@ -38,17 +38,18 @@ end
 if seen == 0 and not begin() then return { -1, '' } end
 local audit, fields = now[3] or '', tonumber(ARGV[7])
 if fields > 0 then
-  local entry = call('XADD', P .. 'audit', 'MAXLEN', '~', 10000, '*', unpack(ARGV, 8, 7 + fields))
-  if audit == '' then audit = entry end
+  local entry = call('XADD', P .. 'audit', 'MAXLEN', '~', 10000, '*', unpack(ARGV, 9, 8 + fields))
+  if audit == '' and ARGV[8] == '1' then audit = entry end
 end
 call('HSET', key, 'rev', whole(seen + 1), 'call', ARGV[3], 'job', ARGV[4], 'audit', audit)
 call('PEXPIRE', key, ARGV[6])
 if ARGV[5] == '1' then
   call('SADD', open, id)
-  for i = 8 + fields, #ARGV do call('RPUSH', list, ARGV[i]) end
+  for i = 9 + fields, #ARGV do call('RPUSH', list, ARGV[i]) end
   call('PEXPIRE', list, ARGV[6])
 else
   call('SREM', open, id)
   call('UNLINK', list)
+  call('PEXPIRE', P .. 'call:bulk:' .. id, 600000) -- a console that has lost the job may still repeat a call
 end
 return { seen + 1, audit }

@@ -4,8 +4,8 @@
 -- ARGV  sequence, call, new priority or '', 1 if a payload replaces that of the tasks, this payload, ids,
 --       or counted tasks: see counted.lua
 -- Returns per task its state ('' if there is none) and 1 if it has these values now, -3 if the payload is too large for a
---       parent, -4 if it has changed since it was counted; or an error if a task is damaged, after the change of the
---       others; or the error STALE.
+--       parent, -4 or -5 for a counted task: see counted.lua; or an error if another task is damaged, after the change of
+--       the rest; or the error STALE.
 -- Keeps: a running or ended task does not change. A task with a new priority takes a position behind those that have it. In
 -- a queue with aging it keeps the time from which it has waited. A task that has this priority already keeps its position.
 -- State and version stay, so there is no event. A call that is repeated after its reply was lost does nothing and gets the

@@ -5,9 +5,9 @@
 --       has to run again although the result is staged; else 0), this payload, 1 if all shards of a parent run again and
 --       not only those that have not succeeded, ids, or counted tasks: see counted.lua
 -- Returns per task its state afterwards ('' if there is none) and 1 if it was put back, -1 if its unique key is taken, -2 if
---       it is a parent with children that still have to be stopped, -3 if the payload is too large for a parent, -4 if it
---       has changed since it was counted; or an error if a task is damaged, after the change of the others; or the error
---       STALE.
+--       it is a parent with children that still have to be stopped, -3 if the payload is too large for a parent, -4 or
+--       -5 for a counted task: see counted.lua; or an error if another task is damaged, after the change of the rest; or the
+--       error STALE.
 -- Keeps: a parent runs at once, and its shards are put back step by step: all of them if it has succeeded. A task with a
 -- staged result is exported again, unless it gets a payload or has to rerun. The counters start at 0. TTL and deadline no
 -- longer apply. At most one live task holds a unique key. A call that is repeated after its reply was lost does nothing and

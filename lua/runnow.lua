@@ -3,8 +3,8 @@
 --
 -- KEYS  prefix, meta
 -- ARGV  sequence, call, ids, or counted tasks: see counted.lua
--- Returns per task its state afterwards ('' if there is none) and 1 if it was put into its queue, -4 if it has changed since
---       it was counted; or an error if a task is damaged, after the change of the others; or the error STALE.
+-- Returns per task its state afterwards ('' if there is none) and 1 if it was put into its queue, -4 or -5 for a counted
+--       task: see counted.lua; or an error if another task is damaged, after the change of the rest; or the error STALE.
 -- Keeps: a task takes the position that it would take when it is due. Limits, TTL and deadline apply as before. A call that
 -- is repeated after its reply was lost does nothing and gets the first reply.
 -- uses: base changes finish promote task trim

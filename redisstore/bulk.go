@@ -19,6 +19,9 @@ import (
 // counted it.
 var ErrChanged = errors.New("the task has changed since it was counted")
 
+// ErrDamaged is the error of a counted task that was not changed because its record is damaged.
+var ErrDamaged = errors.New("the record of the task is damaged")
+
 // ErrBulkJobs is returned by WriteBulk for a new job if too many jobs have not ended.
 var ErrBulkJobs = errors.New("too many bulk jobs have not ended: confirm or cancel one of them first")
 
@@ -31,7 +34,8 @@ type BulkRecord struct {
 	ID       string
 	Revision int64 // grows with each write; 0 if there is no such job
 	Data     []byte
-	Audit    string // the ID of the job's first entry in the audit stream; "" for none
+	Err      error  // of a key that is no record of a job; nothing else is set then
+	Audit    string // the position of the entry in the audit stream that began the change; "" for none
 }
 
 // BulkWrite writes the record of a bulk job.
@@ -46,6 +50,8 @@ type BulkWrite struct {
 	Keep time.Duration // how long the record and the list are kept after this write
 	// Audit is appended to the audit stream in the same step. Nil appends nothing.
 	Audit *task.AuditEntry
+	// Begins stores the position of Audit in the record, unless that has one.
+	Begins bool
 	// Chunks are appended to the list of counted tasks in the same step.
 	Chunks []string
 }
@@ -57,7 +63,7 @@ func (s *Store) WriteBulk(ctx context.Context, w BulkWrite) (BulkRecord, bool, e
 	if w.Audit != nil {
 		audit = auditValues(*w.Audit)
 	}
-	args := []any{w.ID, w.Revision, w.Call, w.Data, w.Open, w.Keep.Milliseconds(), len(audit)}
+	args := []any{w.ID, w.Revision, w.Call, w.Data, w.Open, w.Keep.Milliseconds(), len(audit), w.Begins}
 	reply, err := s.run(ctx, bulkScript, slices.Concat(args, audit, stringArgs(w.Chunks))...)
 	if err != nil {
 		return BulkRecord{}, false, s.fail(ctx, "bulk job", err)
@@ -83,11 +89,17 @@ func (s *Store) BulkRecords(ctx context.Context, ids ...string) ([]BulkRecord, t
 		for i, id := range ids {
 			reads[i] = p.HMGet(ctx, s.key("bulk:", id), "rev", "job", "audit")
 		}
-		if _, err := p.Exec(ctx); err != nil {
+		if _, err := p.Exec(ctx); err != nil && !isWrongType(err) {
 			return err
 		}
 		now = clock.Val()
 		for i, id := range ids {
+			if err := reads[i].Err(); isWrongType(err) {
+				all[i] = BulkRecord{ID: id, Err: err}
+				continue
+			} else if err != nil {
+				return err
+			}
 			var text [3]string
 			for k, v := range reads[i].Val() {
 				text[k], _ = v.(string)
@@ -165,9 +177,9 @@ type CountedCall struct {
 var ErrStale = errors.New("a later call of this bulk job was made")
 
 // ChangeCounted changes those of at most BulkChunk tasks that are as they were when they were
-// counted. The others have ErrChanged, or no error if there is no such task. The last call of a
-// job can be repeated within ten minutes, also by another process: it changes nothing then and
-// has the same answer.
+// counted. The others have ErrChanged or ErrDamaged, or no error if there is no such task. The last call of a
+// job can be repeated, also by another process: it changes nothing then and has the same answer. It
+// is kept for 30 days, or until ten minutes after the end of the job.
 func (s *Store) ChangeCounted(ctx context.Context, c CountedCall) ([]task.Change, error) {
 	if len(c.Tasks) > BulkChunk {
 		return nil, fmt.Errorf("%d tasks in a call; the limit is %d", len(c.Tasks), BulkChunk)

@@ -14,7 +14,7 @@ import (
 )
 
 func bulkWrite(id string, rev int64, call string, open bool) redisstore.BulkWrite {
-	return redisstore.BulkWrite{ID: id, Revision: rev, Call: call, Data: []byte(call), Open: open, Keep: time.Hour}
+	return redisstore.BulkWrite{ID: id, Revision: rev, Call: call, Data: []byte(`{"call":"` + call + `"}`), Open: open, Keep: time.Hour}
 }
 
 // Of two consoles that have read the same record, one writes. A repeated write has one effect.
@@ -33,6 +33,7 @@ func TestBulkRecordIsWrittenByTheReaderOfTheNewestOne(t *testing.T) {
 		write(bulkWrite("a", 0, "other", true), 0)
 		second := bulkWrite("a", 1, "second", true)
 		second.Chunks = []string{"x", "y"}
+		second.Begins = true
 		second.Audit = &task.AuditEntry{User: "ann", Action: "bulk/stop", Target: "state:failed", Count: 200, Reason: "why"}
 		rec := write(second, 2)
 		if again := write(second, 2); again.Audit != rec.Audit || rec.Audit == "" {
@@ -48,7 +49,7 @@ func TestBulkRecordIsWrittenByTheReaderOfTheNewestOne(t *testing.T) {
 			t.Errorf("chunks %q, %v", chunks, err)
 		}
 		found, now, err := s.store.BulkRecords(t.Context(), "a", "absent")
-		if err != nil || now.IsZero() || found[0].Revision != 2 || string(found[0].Data) != "second" || found[0].Audit != rec.Audit || found[1].Revision != 0 {
+		if err != nil || now.IsZero() || found[0].Revision != 2 || string(found[0].Data) != `{"call":"second"}` || found[0].Audit != rec.Audit || found[1].Revision != 0 {
 			t.Errorf("%+v, %v, %v", found, now, err)
 		}
 		if findings, err := s.store.WalkKeys(t.Context(), false); err != nil || len(findings) > 0 {
@@ -186,4 +187,49 @@ func TestCountedCallsLeaveTasksThatHaveChanged(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A task that is damaged since the count has an error of its own, and the others are changed.
+func TestDamagedCountedTaskHasItsOwnError(t *testing.T) {
+	for _, verb := range []redisstore.BulkVerb{redisstore.BulkStop, redisstore.BulkRun, redisstore.BulkChange} {
+		t.Run(string(verb), func(t *testing.T) {
+			backends(t, func(t *testing.T, rdb *redis.Client) {
+				s := newSite(t, rdb)
+				if _, err := s.store.Enqueue(t.Context(), []task.Spec{{ID: "a", Kind: "k", Delay: time.Hour}, {ID: "b", Kind: "k", Delay: time.Hour}}); err != nil {
+					t.Fatal(err)
+				}
+				c := redisstore.CountedCall{Job: "j", Number: 1, Verb: verb, Why: "why", Priority: 3, Tasks: s.countedTasks(t, "a", "b")}
+				rdb.Del(t.Context(), s.prefix+"more:a")
+				rdb.Set(t.Context(), s.prefix+"more:a", "x", 0)
+				for range 2 { // the second call is a repetition
+					got, err := s.store.ChangeCounted(t.Context(), c)
+					if err != nil || len(got) != 2 || !errors.Is(got[0].Err, redisstore.ErrDamaged) || got[0].Done || !got[1].Done {
+						t.Errorf("%+v, %v", got, err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// The reply of the last call of a job is kept until the job ends, because the job may wait for a console.
+func TestReplyOfACountedCallIsKeptWithTheJob(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		s := newSite(t, rdb)
+		if _, _, err := s.store.WriteBulk(t.Context(), bulkWrite("j", 0, "first", true)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.store.ChangeCounted(t.Context(), redisstore.CountedCall{Job: "j", Number: 1, Verb: redisstore.BulkStop, Tasks: []redisstore.CountedTask{{ID: "a"}}}); err != nil {
+			t.Fatal(err)
+		}
+		if kept := rdb.PTTL(t.Context(), s.prefix+"call:bulk:j").Val(); kept < 29*24*time.Hour {
+			t.Errorf("the reply is kept for %v", kept)
+		}
+		if _, _, err := s.store.WriteBulk(t.Context(), bulkWrite("j", 1, "end", false)); err != nil {
+			t.Fatal(err)
+		}
+		if kept := rdb.PTTL(t.Context(), s.prefix+"call:bulk:j").Val(); kept <= 0 || kept > 10*time.Minute {
+			t.Errorf("after the end the reply is kept for %v", kept)
+		}
+	})
 }

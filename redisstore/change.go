@@ -102,6 +102,8 @@ func changePages(ids []string, n int, change func(page []string) (any, error)) (
 				c.Err = task.ErrShardsLive
 			case -4:
 				c.Err = ErrChanged
+			case -5:
+				c.Err = ErrDamaged
 			case -3:
 				c.Err = &task.FieldError{Field: "payload", Msg: "is over 64 MiB with a copy for each shard: store it elsewhere and pass a reference"}
 			}

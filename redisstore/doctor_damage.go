@@ -66,6 +66,7 @@ var damages = map[string]struct {
 	"no_timer":         {task.SeverityError, "{id} waits for its rate (q: queue, g: group), and nothing ends the wait", fixIt},
 	"far_timer":        {task.SeverityError, "{id} waits for its rate (q: queue, g: group) longer than the rate says: Redis's clock was set back", fixIt},
 	"not_special":      {task.SeverityError, "the rate, the aging or the take-overs of queue {id} are ignored", fixIt},
+	"bad_job":          {task.SeverityError, "the record of bulk job {id} cannot be read", moveIt},
 	"not_ready":        {task.SeverityError, "queue {id} has claimable tasks and is not listed here", fixIt},
 	"trigger_unlisted": {task.SeverityError, "trigger {id} is not listed here, so it does not fire", fixIt},
 	"not_in_class":     {task.SeverityError, "{id} is not listed here, so it gets no signals for ready queues", fixIt},

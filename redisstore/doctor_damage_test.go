@@ -194,6 +194,11 @@ var damageCases = []damageCase{
 			w.t.Errorf("it is due in %v", at-w.in(0))
 		}
 	}},
+	{"BulkJobThatIsNoJSON", func(w *wreck) { w.do("HSET", "bulk:j", "rev", 1, "job", "{"); w.do("SADD", "bulks:open", "j") }, "bad_job", func(w *wreck) {
+		if w.rdb.Exists(w.t.Context(), w.prefix+"bulks:open").Val() > 0 {
+			w.t.Error("the job is still open")
+		}
+	}},
 	{"HistoryOfNoTrigger", func(w *wreck) { w.do("RPUSH", "fired:t", "{}") }, "stale_entry", nil},
 	{"FullKindWithoutBlockedTasks", func(w *wreck) { w.do("SADD", "full", "k") }, "stale_entry", nil},
 	{"ReportThatDoesNotExpire", func(w *wreck) { w.do("SET", "reported:ab", "x") }, "no_expiry", nil},

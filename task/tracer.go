@@ -17,7 +17,8 @@ type Tracer interface {
 	Enqueue(ctx context.Context, pool string, specs []Spec) (traced context.Context, ended func([]Receipt, error))
 	// Attempt is called before a handler starts, also before the save of a result. queue is
 	// the queue from which the task was claimed. The handler gets the context that it returns.
-	// ended is called when the handler has returned.
+	// ended is called once: when the handler has returned, or when the replica gives up a handler
+	// that ignores its cancelled context. A panic of Attempt or ended is logged, and the attempt goes on.
 	Attempt(ctx context.Context, pool string, t *Task, queue string) (traced context.Context, ended func(AttemptEnd))
 }
 

@@ -18,22 +18,22 @@ type attempt struct {
 	stall  *stall  // nil for a kind without a progress timeout
 	series *series // of attempts in place; nil if the policy of the kind allows none
 
-	traced func(task.AttemptEnd) // ends the span; nil for none
-
 	own         *ownQueue // of the kind; nil for none
 	ownSequence int8      // of the slot that is taken in own; -1 for none
 
 	// Guarded by the replica's mutex.
-	rep          task.Report // set from the end of the attempt until it is sent
-	slowAt       time.Time   // when the soft timeout passes; zero for none, or once it has passed
-	graceAt      time.Time   // when a cancelled handler is given up; zero until it is cancelled
-	returned     bool        // the handler has returned
-	abandoned    bool        // the handler has been given up; it keeps its slot until it returns
-	gaveUp       task.Code   // the code of the end of an abandoned attempt
-	wasSlow      time.Time   // when the watch saw that slowAt has passed; zero before
-	acknowledged bool        // the store has answered the report
-	dropped      bool        // counted in heldClaims.dropped
-	inPlace      bool        // follows another attempt of its series; set before the start
+	rep          task.Report           // set from the end of the attempt until it is sent
+	slowAt       time.Time             // when the soft timeout passes; zero for none, or once it has passed
+	graceAt      time.Time             // when a cancelled handler is given up; zero until it is cancelled
+	returned     bool                  // the handler has returned
+	abandoned    bool                  // the handler has been given up; it keeps its slot until it returns
+	gaveUp       task.Code             // the code of the end of an abandoned attempt
+	gaveUpError  string                // and its error
+	traced       func(task.AttemptEnd) // ends the span; nil for none, or once that was called
+	wasSlow      time.Time             // when the watch saw that slowAt has passed; zero before
+	acknowledged bool                  // the store has answered the report
+	dropped      bool                  // counted in heldClaims.dropped
+	inPlace      bool                  // follows another attempt of its series; set before the start
 
 	// The updates of the running handler have a mutex of their own, so that a handler
 	// that updates often delays nothing else.
@@ -59,7 +59,7 @@ func (a *attempt) run() {
 			err = abnormalEnd(recover())
 		}
 		rep := a.report(result, err)
-		if a.traced != nil {
+		if a.claim.sequence.r.cfg.Tracer != nil {
 			a.endTrace(&rep)
 		}
 		a.ctx.cancel(context.Canceled) // ends goroutines of the handler that use its context
@@ -182,7 +182,7 @@ func (r *Replica) abandon(a *attempt) {
 	if !a.claim.lost {
 		a.endLease()
 		rep := a.giveUp()
-		code = rep.Code
+		code, a.gaveUpError = rep.Code, rep.Error
 		a.claim.sequence.send(a, rep)
 	}
 	a.gaveUp = code

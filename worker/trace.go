@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"runtime/debug"
 
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -9,12 +10,18 @@ import (
 // trace starts the span of the attempt and returns the context of the handler.
 func (a *attempt) trace() (ctx context.Context) {
 	r := a.claim.sequence.r
-	ctx, a.traced = r.cfg.Tracer.Attempt(&a.ctx, r.poolName(), a.task, a.claim.q.name)
-	return ctx
+	ctx = &a.ctx // if the tracer panics
+	defer a.tracerPanic()
+	traced, ended := r.cfg.Tracer.Attempt(ctx, r.poolName(), a.task, a.claim.q.name)
+	r.mu.Lock()
+	a.traced = ended
+	r.mu.Unlock()
+	return traced
 }
 
-// endTrace ends the span. It does so before the report is queued, so that all spans have ended
-// when Run returns.
+// endTrace ends the span, unless that was done. The end of an attempt that was given up is not that of
+// the report. A handler that returns ends its span before the report is queued, so that the spans of
+// all handlers that have returned have ended when Run returns.
 func (a *attempt) endTrace(rep *task.Report) {
 	end := task.AttemptEnd{Op: rep.Op, Code: rep.Code, Error: rep.Error}
 	r := a.claim.sequence.r
@@ -25,11 +32,23 @@ func (a *attempt) endTrace(rep *task.Report) {
 	case a.abandoned && a.gaveUp == task.CodeReleased:
 		end.Op, end.Code = task.Release, task.CodeReleased
 	case a.abandoned:
-		end.Op, end.Code = task.Fail, a.gaveUp
+		end.Op, end.Code, end.Error = task.Fail, a.gaveUp, a.gaveUpError
 	}
 	end.Slow = a.wasSlow
+	ended := a.traced
+	a.traced = nil
 	r.mu.Unlock()
-	a.traced(end)
+	if ended != nil {
+		defer a.tracerPanic()
+		ended(end)
+	}
+}
+
+// tracerPanic logs a panic of the tracer. A deferred call of it lets the attempt go on.
+func (a *attempt) tracerPanic() {
+	if p := recover(); p != nil {
+		a.claim.sequence.r.log().Error("the tracer panicked", append(a.args(), "panic", p, "stack", string(debug.Stack()))...)
+	}
 }
 
 // poolName returns the name of the pool, "" if the store has none.

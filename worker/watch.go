@@ -79,6 +79,9 @@ func (w *watch) check(now time.Time) time.Time {
 	for _, a := range f.givenUp {
 		r.log().Warn("a handler ignores its cancelled context; it keeps its slot until it returns",
 			append(a.args(), "cause", a.ctx.reason())...)
+		if r.cfg.Tracer != nil {
+			a.endTrace(&task.Report{})
+		}
 	}
 	return next
 }

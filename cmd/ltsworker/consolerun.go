@@ -60,9 +60,15 @@ func serveMetrics(address string, stores []*redisstore.Store, log *slog.Logger) 
 	var collectors []*metrics.Collector
 	var more []prometheus.Collector
 	var pools []*pool.Pool
+	closePools := func() {
+		for _, p := range pools {
+			p.Close()
+		}
+	}
 	for i, store := range stores {
 		p, err := pool.New(store, pool.Config{Logger: log})
 		if err != nil {
+			closePools()
 			return nil, err
 		}
 		pools = append(pools, p)
@@ -73,6 +79,7 @@ func serveMetrics(address string, stores []*redisstore.Store, log *slog.Logger) 
 	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
+		closePools()
 		return nil, fmt.Errorf("metrics: %v", err) // not an error of the connection to Redis
 	}
 	mux := http.NewServeMux()
@@ -88,8 +95,6 @@ func serveMetrics(address string, stores []*redisstore.Store, log *slog.Logger) 
 	return func() {
 		server.Close()
 		<-done
-		for _, p := range pools {
-			p.Close()
-		}
+		closePools()
 	}, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -82,6 +83,21 @@ func TestConsoleServesMetricsOfItsPools(t *testing.T) {
 		if !strings.Contains(body, want) {
 			t.Errorf("without %s:\n%s", want, body)
 		}
+	}
+}
+
+// A console whose address of the metrics is in use ends with an error that names the address.
+func TestMetricsOfTheConsoleNeedAFreeAddress(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	u := newUser(t)
+	u.write("c.yaml", "listen: 127.0.0.1:0\nopen: true\nmetrics: "+l.Addr().String()+"\n", 0o600)
+	if a := u.run("console", "-c", "c.yaml"); a.code == 0 || !strings.Contains(a.err, "metrics: listen tcp "+l.Addr().String()) || strings.Contains(a.err, "panic") {
+		t.Errorf("%+v", a)
 	}
 }
 

@@ -198,9 +198,11 @@ func openConsole(cmd *cobra.Command, c *consoleFile, rdb redis.UniversalClient, 
 		return s, err
 	}
 	if c.Metrics != "" {
-		if s.stop, err = serveMetrics(c.Metrics, s.stores, log); err != nil {
+		stop, err := serveMetrics(c.Metrics, s.stores, log)
+		if err != nil {
 			return s, err
 		}
+		s.stop = stop
 	}
 	if s.listener, err = net.Listen("tcp", c.Listen); err != nil {
 		// Not wrapped, so that it is not taken for an error of the connection to Redis.

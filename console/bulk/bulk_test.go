@@ -52,7 +52,8 @@ func TestJobChangesOnlyWhatItHasCounted(t *testing.T) {
 			t.Errorf("confirmed with %+v: %v", y, err)
 		}
 	}
-	if entries := s.audit(); len(entries) > 0 {
+	if entries := s.audit(); len(entries) != 1 || entries[0].User != "ann" || entries[0].Method != "password" || entries[0].Action != "bulk/count" ||
+		!strings.HasPrefix(entries[0].Target, "stop, state waiting") || !strings.Contains(entries[0].Target, j.ID) {
 		t.Errorf("before the confirmation the audit stream has %+v", entries)
 	}
 	s.confirm(j.ID, n+3)
@@ -64,7 +65,7 @@ func TestJobChangesOnlyWhatItHasCounted(t *testing.T) {
 	if got.Waiting != 700+1+50 || got.Kept[task.Stopped] != n+1 {
 		t.Errorf("%d wait, %d are stopped", got.Waiting, got.Kept[task.Stopped])
 	}
-	entries := s.audit()
+	entries := s.changes()
 	if len(entries) != 2 {
 		t.Fatalf("audit %+v", entries)
 	}
@@ -171,7 +172,7 @@ func TestJobWithoutTasksIsDone(t *testing.T) {
 	if j = s.reached(j.ID, bulk.Done); j.Counted != 0 || j.Read != 1 {
 		t.Errorf("%+v", j)
 	}
-	if entries := s.audit(); len(entries) > 0 {
+	if entries := s.changes(); len(entries) > 0 {
 		t.Errorf("audit %+v", entries)
 	}
 }

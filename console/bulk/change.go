@@ -62,7 +62,7 @@ func (r *run) change(ctx context.Context) error {
 		if len(part) == len(tasks) {
 			chunks, r.Next, r.Skip = chunks[1:], r.Next+1, 0
 		}
-		if err := r.save(ctx, nil, nil); err != nil {
+		if err := r.save(ctx, nil); err != nil {
 			return err
 		}
 		if err := rest(ctx, began); err != nil {
@@ -95,7 +95,7 @@ func (r *run) changePart(ctx context.Context, tasks []redisstore.CountedTask) er
 	case errors.Is(err, redisstore.ErrStale):
 		return fmt.Errorf("%w: %w", errLost, err)
 	case err != nil && strings.Contains(err.Error(), "WRONGTYPE"):
-		// The call has changed the tasks that are not damaged, and does not say which.
+		// A key that belongs to a task is damaged. The call has changed some of the tasks, and does not say which.
 		for _, t := range tasks {
 			r.skip(t.ID, LeftUnknown)
 		}
@@ -122,6 +122,8 @@ func why(c task.Change) string {
 		return LeftUnique
 	case errors.Is(c.Err, task.ErrShardsLive):
 		return LeftShards
+	case errors.Is(c.Err, redisstore.ErrDamaged):
+		return LeftDamaged
 	case c.State == "" && c.Err == nil:
 		return LeftGone
 	}

@@ -24,6 +24,9 @@ const (
 
 // count stores the list of the tasks that match.
 func (r *run) count(ctx context.Context) error {
+	if r.CancelledBy != "" {
+		return r.end(ctx, Cancelled, "")
+	}
 	q, err := r.m.o.Select(r.Query, r.State, r.Asked)
 	if err != nil {
 		return err
@@ -48,9 +51,6 @@ func (r *run) count(ctx context.Context) error {
 		q.Budget = wholePage
 	}
 	for {
-		if r.CancelledBy != "" {
-			return r.end(ctx, Cancelled, "")
-		}
 		began := time.Now()
 		var found task.Page
 		err := r.persist(ctx, "the index", func() (err error) {
@@ -67,6 +67,9 @@ func (r *run) count(ctx context.Context) error {
 		last := found.Next == ""
 		if err := r.add(ctx, known.unseen(found.Tasks), last); err != nil || last {
 			return err
+		}
+		if r.CancelledBy != "" {
+			return r.end(ctx, Cancelled, "")
 		}
 		q.After = found.Next
 		if err := rest(ctx, began); err != nil {
@@ -112,7 +115,7 @@ func (r *run) add(ctx context.Context, tasks []*task.Task, last bool) error {
 			r.Phase, r.Ended = Done, r.m.Now()
 		}
 	}
-	return r.save(ctx, chunks, nil)
+	return r.save(ctx, chunks)
 }
 
 // countUnordered counts tasks that run or are exported. Their index has no order, so the count

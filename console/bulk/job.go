@@ -74,8 +74,12 @@ const (
 	LeftUnique  = "unique"  // another task has its unique key
 	LeftShards  = "shards"  // some of its shards still have to be stopped
 	LeftRefused = "refused" // its state does not allow the change, or a stop was requested before
-	LeftUnknown = "unknown" // a call that changes a hundred tasks at most has met a damaged one
+	LeftDamaged = "damaged" // its record is damaged
 )
+
+// LeftUnknown is the reason of tasks of which nothing is known: the call that was to change them, a
+// hundred at most, has failed half-way at a damaged key.
+const LeftUnknown = "unknown"
 
 // Job is the record of a job. All times are those of the clock of Redis.
 type Job struct {
@@ -106,7 +110,8 @@ type Job struct {
 	CancelledBy     string    `json:"cancelled_by,omitempty"`
 
 	// Handled is how many counted tasks the job has been through, and Changed how many of these
-	// have changed. Left has the numbers of the others by reason, Samples some of their ids.
+	// have changed. Left has the numbers of the others by reason, and of those of which nothing is
+	// known. Samples has some of their ids.
 	Handled int            `json:"handled"`
 	Changed int            `json:"changed"`
 	Left    map[string]int `json:"left,omitempty"`
@@ -138,8 +143,10 @@ const mostSamples = 20
 
 // LeftTasks returns how many tasks were left as they were.
 func (j *Job) LeftTasks() (n int) {
-	for _, k := range j.Left {
-		n += k
+	for why, k := range j.Left {
+		if why != LeftUnknown {
+			n += k
+		}
 	}
 	return n
 }

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -157,4 +158,10 @@ func (s *site) audit() (entries []task.AuditEntry) {
 		entries = append(entries, all[i])
 	}
 	return entries
+}
+
+// changes returns the audit stream without the requests to count.
+func (s *site) changes() []task.AuditEntry {
+	s.t.Helper()
+	return slices.DeleteFunc(s.audit(), func(e task.AuditEntry) bool { return e.Action == "bulk/count" })
 }

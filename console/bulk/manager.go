@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
+	"github.com/ltsworker/ltsworker/internal/backoff"
 	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -26,12 +28,20 @@ const (
 // mostListed is how many jobs List returns at most.
 const mostListed = 100
 
+// A request of a user writes the record between two writes of the console that runs the job. It tries
+// that mostTries times, and waits for a random time of at most longestPause in between.
+const (
+	mostTries    = 50
+	longestPause = 200 * time.Millisecond
+)
+
 // MaxReason bounds the reason for a job, in bytes.
 const MaxReason = 1000
 
 // The errors of requests about jobs.
 var (
 	ErrNoJob = errors.New("there is no such bulk job; it may have expired")
+	ErrBusy  = errors.New("the console that runs the bulk job writes too often: try again")
 	ErrPhase = errors.New("the bulk job is no longer in a phase that allows this")
 )
 
@@ -98,7 +108,15 @@ type stored struct {
 	audit string // the position of the entry of its confirmation
 }
 
-// read reads the records of jobs. Those that do not exist have the revision 0.
+// damaged makes the record one that cannot be read. Such a job has failed as far as this version can
+// say, and nothing writes it.
+func (s *stored) damaged(id string, err error) {
+	s.Job = Job{ID: id, Phase: Failed, Error: fmt.Sprintf("the record of this job is damaged: %v; run ltsworker doctor", err)}
+	s.rev = max(s.rev, 1)
+}
+
+// read reads the records of jobs. Those that do not exist have the revision 0, and damaged ones have
+// failed, so that one of them does not stop the others.
 func (m *Manager) read(ctx context.Context, ids ...string) ([]stored, error) {
 	records, now, err := m.store.BulkRecords(ctx, ids...)
 	if err != nil {
@@ -107,12 +125,13 @@ func (m *Manager) read(ctx context.Context, ids ...string) ([]stored, error) {
 	m.offset.Store(int64(time.Until(now)))
 	all := make([]stored, len(records))
 	for i, r := range records {
-		if r.Revision > 0 {
-			if err := json.Unmarshal(r.Data, &all[i].Job); err != nil {
-				return nil, fmt.Errorf("the record of bulk job %s cannot be read: %w", r.ID, err)
-			}
-		}
 		all[i].rev, all[i].audit = r.Revision, r.Audit
+		if r.Revision > 0 && r.Err == nil {
+			r.Err = json.Unmarshal(r.Data, &all[i].Job)
+		}
+		if r.Err != nil {
+			all[i].damaged(r.ID, r.Err)
+		}
 	}
 	return all, nil
 }
@@ -124,7 +143,7 @@ func (m *Manager) write(ctx context.Context, s *stored, call string, chunks []st
 	if err != nil {
 		return false, err
 	}
-	w := redisstore.BulkWrite{ID: s.ID, Revision: s.rev, Call: call, Data: data, Open: !s.Phase.Ended(), Keep: keepOpen, Audit: audit, Chunks: chunks}
+	w := redisstore.BulkWrite{ID: s.ID, Revision: s.rev, Call: call, Data: data, Open: !s.Phase.Ended(), Keep: keepOpen, Audit: audit, Begins: s.Phase == Running && s.audit == "", Chunks: chunks}
 	switch {
 	case s.Phase.Ended():
 		w.Keep = keepEnded
@@ -178,7 +197,8 @@ func (m *Manager) Ask(ctx context.Context, o Order) (*Job, error) {
 	case task.Running:
 		s.Total = stats.Running
 	}
-	ok, err := m.write(ctx, &s, redisstore.NewBulkID(), nil, nil)
+	asked := &task.AuditEntry{User: o.User, Method: o.Method, Action: "bulk/count", Target: s.described()}
+	ok, err := m.write(ctx, &s, redisstore.NewBulkID(), nil, asked)
 	if err == nil && !ok {
 		err = ErrPhase // another job has this id
 	}
@@ -220,7 +240,7 @@ func (m *Manager) Confirm(ctx context.Context, id string, y Confirmation) (*Job,
 		return nil, &task.FieldError{Field: "reason", Msg: fmt.Sprintf("must be valid UTF-8 of at most %d bytes", MaxReason)}
 	}
 	return m.update(ctx, id, func(s *stored) (*task.AuditEntry, error) {
-		if s.Phase != Counted {
+		if s.Phase != Counted || s.CancelledBy != "" {
 			return nil, ErrPhase
 		}
 		if y.Count != s.Counted {
@@ -235,6 +255,9 @@ func (m *Manager) Confirm(ctx context.Context, id string, y Confirmation) (*Job,
 // action names the job in the audit stream.
 func (j *Job) action() string { return "bulk/" + string(j.Verb) }
 
+// described names the job and its verb in the audit entries of its count and its cancellation.
+func (j *Job) described() string { return string(j.Verb) + ", " + j.target() }
+
 // target describes the tasks of the job in the audit stream.
 func (j *Job) target() string {
 	text := fmt.Sprintf("state %s at %s", j.State, j.Asked.Format("2006-01-02T15:04:05.000Z"))
@@ -244,16 +267,17 @@ func (j *Job) target() string {
 	return fmt.Sprintf("%s, query %q, job %s", text, j.Query, j.ID)
 }
 
-// Cancel ends a job. A job that runs ends after its present call: what it has changed stays so.
-func (m *Manager) Cancel(ctx context.Context, id, user string) (*Job, error) {
+// Cancel ends a job on behalf of a user that was identified by the method. A job that runs ends after
+// its present call: what it has changed stays so. The audit entry is written in the same step.
+func (m *Manager) Cancel(ctx context.Context, id, user, method string) (*Job, error) {
 	return m.update(ctx, id, func(s *stored) (*task.AuditEntry, error) {
-		if s.Phase.Ended() || s.CancelledBy != "" {
+		if s.Phase.Ended() || s.CancelledBy != "" && s.Phase != Counted {
 			return nil, ErrPhase
 		}
 		if s.CancelledBy = user; s.Phase == Counted {
 			s.Phase, s.Ended = Cancelled, m.Now()
 		}
-		return nil, nil
+		return &task.AuditEntry{User: user, Method: method, Action: "bulk/cancel", Target: s.described()}, nil
 	})
 }
 
@@ -262,7 +286,7 @@ func (m *Manager) update(ctx context.Context, id string, change func(*stored) (*
 	if task.CheckName(id) != nil {
 		return nil, ErrNoJob
 	}
-	for {
+	for n := 1; ; n++ {
 		all, err := m.read(ctx, id)
 		if err != nil {
 			return nil, err
@@ -284,6 +308,12 @@ func (m *Manager) update(ctx context.Context, id string, change func(*stored) (*
 			m.wake()
 			m.notify(true)
 			return &s.Job, nil
+		}
+		if n == mostTries {
+			return nil, ErrBusy
+		}
+		if err := backoff.Sleep(ctx, time.Duration(rand.Int64N(int64(n)*int64(longestPause)/mostTries))); err != nil {
+			return nil, err
 		}
 	}
 }

@@ -73,7 +73,7 @@ func TestJobGoesOnAfterItsConsoleIsKilled(t *testing.T) {
 	if got := s.stats(); got.Waiting != n || got.Scheduled != 0 {
 		t.Errorf("%d wait, %d are scheduled", got.Waiting, got.Scheduled)
 	}
-	if entries := s.audit(); len(entries) != 2 || entries[1].Of != entries[0].ID || entries[1].Done != n {
+	if entries := s.changes(); len(entries) != 2 || entries[1].Of != entries[0].ID || entries[1].Done != n {
 		t.Errorf("audit %+v", entries)
 	}
 }
@@ -120,7 +120,7 @@ func TestTwoConsolesShareJobs(t *testing.T) {
 			t.Errorf("%+v", j)
 		}
 	}
-	if entries := s.audit(); len(entries) != 2*len(kinds) {
+	if entries := s.changes(); len(entries) != 2*len(kinds) {
 		t.Errorf("%d entries", len(entries))
 	}
 }
@@ -135,7 +135,7 @@ func TestCancelledJobLeavesTheOtherTasks(t *testing.T) {
 	s.make(n, task.Spec{Kind: "mail"})
 	cancel := func(id string) {
 		t.Helper()
-		if _, err := s.m.Cancel(t.Context(), id, "eve"); err != nil {
+		if _, err := s.m.Cancel(t.Context(), id, "eve", "password"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -147,7 +147,8 @@ func TestCancelledJobLeavesTheOtherTasks(t *testing.T) {
 	counted := s.ask(bulk.Order{Verb: bulk.Stop, Query: "mail", State: task.Waiting})
 	s.reached(counted.ID, bulk.Counted)
 	cancel(counted.ID)
-	if entries := s.audit(); len(entries) > 0 {
+	if entries := s.audit(); len(entries) != 4 || entries[1].Action != "bulk/cancel" || entries[1].User != "eve" || entries[1].Method != "password" ||
+		!strings.Contains(entries[1].Target, counting.ID) || !strings.Contains(entries[3].Target, counted.ID) {
 		t.Errorf("audit %+v", entries)
 	}
 	j := s.ask(bulk.Order{Verb: bulk.Stop, Query: "mail", State: task.Waiting})
@@ -159,7 +160,10 @@ func TestCancelledJobLeavesTheOtherTasks(t *testing.T) {
 	if j.Changed == 0 || j.Changed >= n || got.Kept[task.Stopped] != j.Changed || got.Waiting != n-j.Changed {
 		t.Errorf("%d wait, %d are stopped: %+v", got.Waiting, got.Kept[task.Stopped], j)
 	}
-	if entries := s.audit(); len(entries) != 2 || entries[1].Done != j.Changed || !strings.Contains(entries[1].Error, "cancelled by eve") {
+	entries := s.changes()
+	entries = entries[len(entries)-3:]
+	if cancel, end := entries[1], entries[2]; cancel.Action != "bulk/cancel" || cancel.Of != "" || end.Of != entries[0].ID || end.Done != j.Changed ||
+		!strings.Contains(end.Error, "cancelled by eve") {
 		t.Errorf("audit %+v", entries)
 	}
 }
@@ -181,7 +185,7 @@ func TestJobWaitsForRedis(t *testing.T) {
 	if j = s.reached(j.ID, bulk.Done); j.Changed != n || j.LeftTasks() != 0 {
 		t.Errorf("%+v", j)
 	}
-	if entries := s.audit(); len(entries) != 2 {
+	if entries := s.changes(); len(entries) != 2 {
 		t.Errorf("audit %+v", entries)
 	}
 }
@@ -248,7 +252,7 @@ func TestConsoleOfAViewerRunsNoJobs(t *testing.T) {
 	if _, err := viewer.Confirm(t.Context(), j.ID, bulk.Confirmation{Count: 10, Reason: "x"}); err == nil || !strings.Contains(err.Error(), "may read the pool") {
 		t.Errorf("%v", err)
 	}
-	if _, err := viewer.Cancel(t.Context(), j.ID, "ann"); err == nil {
+	if _, err := viewer.Cancel(t.Context(), j.ID, "ann", "password"); err == nil {
 		t.Error("the viewer has cancelled the job")
 	}
 }

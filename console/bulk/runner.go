@@ -78,7 +78,7 @@ func (m *Manager) poll(ctx context.Context, seen map[string]int64, may bool) (ti
 			seen[s.ID] = s.rev
 			m.notify(false)
 		}
-		if s.Phase == Counted || m.has(s.ID) {
+		if s.Phase == Counted || s.Phase.Ended() || m.has(s.ID) {
 			continue
 		}
 		wait = watched
@@ -198,17 +198,21 @@ func lasting(err error) bool {
 		errors.Is(err, redisstore.ErrStale) || strings.Contains(err.Error(), "WRONGTYPE")
 }
 
-// save writes the progress of the job, with chunks and an audit entry in the same step. If a user
-// has cancelled the job meanwhile, CancelledBy is set afterwards.
-func (r *run) save(ctx context.Context, chunks []string, audit *task.AuditEntry) error {
+// save writes the progress of the job with chunks in the same step, and its outcome if it has ended.
+// If a user has cancelled the job meanwhile, CancelledBy is set afterwards, and a job that would be
+// counted or done is cancelled.
+func (r *run) save(ctx context.Context, chunks []string) error {
 	r.Seq++
 	call := redisstore.NewBulkID()
 	write := func() error {
+		if r.CancelledBy != "" && (r.Phase == Counted || r.Phase == Done) {
+			r.Phase, r.Ended = Cancelled, r.m.Now()
+		}
 		r.Updated = r.m.Now()
 		if r.Until = r.Updated.Add(lease); r.Phase == Counted || r.Phase.Ended() {
 			r.Until = time.Time{} // no console runs it
 		}
-		ok, err := r.m.write(ctx, &r.stored, call, chunks, audit)
+		ok, err := r.m.write(ctx, &r.stored, call, chunks, r.outcome())
 		if ok || err != nil {
 			return err
 		}
@@ -237,26 +241,37 @@ func (r *run) save(ctx context.Context, chunks []string, audit *task.AuditEntry)
 // end ends the job. The outcome of a job that was confirmed is in the audit stream.
 func (r *run) end(ctx context.Context, phase Phase, text string) error {
 	r.Phase, r.Error, r.Ended = phase, text, r.m.Now()
-	var audit *task.AuditEntry
-	if !r.Confirmed.IsZero() {
-		audit = &task.AuditEntry{User: r.ConfirmedBy, Method: r.ConfirmedMethod, Action: r.action(), Target: r.left(), Of: r.audit, Done: r.Changed, Error: text}
-		if phase == Cancelled {
-			audit.Error = fmt.Sprintf("cancelled by %s after %d of %d tasks", r.CancelledBy, r.Handled, r.Counted)
-		}
-	}
-	return r.save(ctx, nil, audit)
+	return r.save(ctx, nil)
 }
 
-// left lists why tasks were left as they were, for the audit stream.
+// outcome returns the audit entry of the outcome of a job that was confirmed and has ended, nil for
+// another job.
+func (r *run) outcome() *task.AuditEntry {
+	if !r.Phase.Ended() || r.Confirmed.IsZero() {
+		return nil
+	}
+	e := &task.AuditEntry{User: r.ConfirmedBy, Method: r.ConfirmedMethod, Action: r.action(), Target: r.left(), Of: r.audit, Done: r.Changed, Error: r.Error}
+	if r.Phase == Cancelled {
+		e.Error = fmt.Sprintf("cancelled by %s after %d of %d tasks", r.CancelledBy, r.Handled, r.Counted)
+	}
+	return e
+}
+
+// left lists why tasks were left as they were, for the audit stream, and of how many nothing is known.
 func (j *Job) left() string {
-	var parts []string
+	var parts, all []string
 	for _, why := range slices.Sorted(maps.Keys(j.Left)) {
-		parts = append(parts, fmt.Sprintf("%s %d", why, j.Left[why]))
+		if why != LeftUnknown {
+			parts = append(parts, fmt.Sprintf("%s %d", why, j.Left[why]))
+		}
 	}
-	if len(parts) == 0 {
-		return ""
+	if len(parts) > 0 {
+		all = append(all, "left as they were: "+strings.Join(parts, ", "))
 	}
-	return "left as they were: " + strings.Join(parts, ", ")
+	if n := j.Left[LeftUnknown]; n > 0 {
+		all = append(all, fmt.Sprintf("changed or not: %d", n))
+	}
+	return strings.Join(all, "; ")
 }
 
 // rest waits as long as a call has taken, so that a job takes at most half of the time of Redis,

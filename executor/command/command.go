@@ -84,8 +84,11 @@ type Config struct {
 	// Inherit are the names of the variables of this process that the command gets. A *
 	// at the end of a name stands for any rest. An empty list inherits none, nil all. In
 	// each case the command does not get LTS_REDIS, NOTIFY_SOCKET and the WATCHDOG_ and
-	// LISTEN_ variables of systemd.
+	// LISTEN_ variables of systemd. Secrets and the OTEL_ variables that end with HEADERS, it gets
+	// only if their whole names are listed.
 	Inherit []string
+	// Secrets are names of variables of this process that have secrets.
+	Secrets []string
 	// Env is added, as "KEY=value", to the inherited variables. A value may be a
 	// template, except those of PATH and other variables that name places of code. The
 	// LTS_ variables above override it.
@@ -136,6 +139,7 @@ func newRunner(cfg Config) (*runner, error) {
 	}
 	// The caller may change its slices.
 	cfg.Command, cfg.Inherit, cfg.Env = slices.Clone(cfg.Command), slices.Clone(cfg.Inherit), slices.Clone(cfg.Env)
+	cfg.Secrets = slices.Clone(cfg.Secrets)
 	r := &runner{Config: cfg}
 	if err := r.check(); err != nil {
 		return nil, err

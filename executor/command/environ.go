@@ -17,6 +17,12 @@ import (
 // its sockets, the URL of Redis, which may hold a password, and a secret of the console.
 var withheld = []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LTS_REDIS", "LTS_OIDC_SECRET"}
 
+// secret reports whether a command gets a variable only if Inherit has exactly this name: those of
+// Config.Secrets, and the headers of OpenTelemetry, which have the token of a collector.
+func (c *Config) secret(name string) bool {
+	return slices.Contains(c.Secrets, name) || strings.HasPrefix(name, "OTEL_") && strings.HasSuffix(name, "HEADERS")
+}
+
 // checkInherit returns everything that is wrong with names of inherited variables.
 func checkInherit(inherit []string) (errs []error) {
 	for i, name := range inherit {
@@ -41,6 +47,9 @@ func (c *Config) inherits(name string) bool {
 	if slices.Contains(withheld, name) {
 		return false
 	}
+	if c.secret(name) {
+		return slices.Contains(c.Inherit, name)
+	}
 	return c.Inherit == nil || slices.ContainsFunc(c.Inherit, func(pattern string) bool {
 		prefix, any := strings.CutSuffix(pattern, "*")
 		return name == pattern || any && strings.HasPrefix(name, prefix)
@@ -60,7 +69,11 @@ func (r *runner) environ(ctx context.Context, v *template.Values, t *task.Task) 
 		return nil, err
 	}
 	// Of two entries with a name the command gets the last one: Env replaces those of a trace.
-	env = append(env, template.TraceEnv(ctx)...)
+	if trace := template.TraceEnv(ctx); len(trace) > 0 {
+		// A TRACESTATE of the replica belongs to another TRACEPARENT.
+		env = slices.DeleteFunc(env, func(e string) bool { return strings.HasPrefix(e, "TRACEPARENT=") || strings.HasPrefix(e, "TRACESTATE=") })
+		env = append(env, trace...)
+	}
 	env = append(append(env, added...),
 		"LTS_TASK_ID="+t.ID,
 		"LTS_KIND="+t.Kind,

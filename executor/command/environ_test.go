@@ -3,6 +3,7 @@
 package command
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -56,6 +57,8 @@ func TestCommandInheritsOnlyVariablesOfTheList(t *testing.T) {
 	t.Setenv("LTS_REDIS", "redis://:secret@h")
 	t.Setenv("ONE", "1")
 	t.Setenv("ONE_MORE", "2")
+	t.Setenv("ROBOT_URL", "secret")
+	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "secret")
 	for _, tt := range []struct {
 		inherit      []string
 		one, oneMore string
@@ -66,8 +69,10 @@ func TestCommandInheritsOnlyVariablesOfTheList(t *testing.T) {
 		{[]string{"ONE*"}, "1", "2"},
 		{[]string{"*"}, "1", "2"},
 		{[]string{"LTS_*", "NO_SUCH"}, "", ""},
+		{[]string{"ROBOT_*", "OTEL_*"}, "", ""},
+		{[]string{"ROBOT_URL", "OTEL_EXPORTER_OTLP_HEADERS"}, "", ""},
 	} {
-		a := runConfig(t, Config{Command: []string{"/usr/bin/env"}, Inherit: tt.inherit, Env: []string{"OWN=x"}, Pool: "media"}, "")
+		a := runConfig(t, Config{Command: []string{"/usr/bin/env"}, Inherit: tt.inherit, Secrets: []string{"ROBOT_URL"}, Env: []string{"OWN=x"}, Pool: "media"}, "")
 		got := map[string]string{}
 		for line := range strings.Lines(string(a.result)) {
 			name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
@@ -78,6 +83,11 @@ func TestCommandInheritsOnlyVariablesOfTheList(t *testing.T) {
 		}
 		if _, leaked := got["LTS_REDIS"]; leaked {
 			t.Errorf("%q: LTS_REDIS was inherited", tt.inherit)
+		}
+		for _, name := range []string{"ROBOT_URL", "OTEL_EXPORTER_OTLP_HEADERS"} {
+			if _, has := got[name]; has != slices.Contains(tt.inherit, name) {
+				t.Errorf("%q: %s was inherited: %v", tt.inherit, name, has)
+			}
 		}
 		if tt.inherit != nil && len(tt.inherit) == 0 && len(got) != 7 {
 			t.Errorf("inherited with an empty list: %v", got)
@@ -106,5 +116,26 @@ func TestEnvironmentThatCannotBeUsedIsRefused(t *testing.T) {
 	}
 	if strings.Contains(err.Error(), "hush") {
 		t.Error("the error shows the value of a variable")
+	}
+}
+
+// A command does not get the TRACESTATE of the replica with the TRACEPARENT of its attempt.
+func TestTraceOfTheReplicaIsNotMixedWithThatOfTheAttempt(t *testing.T) {
+	t.Setenv("TRACEPARENT", "old")
+	t.Setenv("TRACESTATE", "old=1")
+	r := &runner{}
+	for parent, want := range map[string][]string{"": {"TRACEPARENT=old", "TRACESTATE=old=1"}, "new": {"TRACEPARENT=new"}} {
+		ctx := t.Context()
+		if parent != "" {
+			ctx = task.WithTraceHeaders(ctx, func(context.Context) map[string]string { return map[string]string{"traceparent": parent} })
+		}
+		env, err := r.environ(ctx, nil, &task.Task{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		env = slices.DeleteFunc(env, func(e string) bool { return !strings.HasPrefix(e, "TRACE") })
+		if slices.Sort(env); !slices.Equal(env, want) {
+			t.Errorf("%q: %q, want %q", parent, env, want)
+		}
 	}
 }

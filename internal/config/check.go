@@ -121,7 +121,7 @@ func (c *Config) Commands(poolName string, log *slog.Logger) (map[string]task.Ha
 		if !filepath.IsAbs(h.Dir) {
 			h.Dir = filepath.Join(base, h.Dir)
 		}
-		h.Pool = poolName
+		h.Pool, h.Secrets = poolName, c.secretVariables()
 		if h.MaxLog == 0 {
 			// For a command, none also means that no error has its last line.
 			h.MaxLog = c.Pool.MaxLog

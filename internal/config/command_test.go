@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -95,5 +96,22 @@ handlers:
 	}
 	if t.Failed() {
 		t.Log(err)
+	}
+}
+
+// The variables that a file names as places of secrets are secrets for its commands.
+func TestSecretsOfTheFileAreKnown(t *testing.T) {
+	c := parse("f.yaml", []byte(`queues: {default: {workers: 1}}
+handlers:
+  a: {command: [cat], export: {dsn_env: RESULTS_DSN}}
+alerts:
+  receivers:
+    ops: {dingtalk: {url: {env: ROBOT_URL}, secret: {env: ROBOT_SECRET}}}
+    hook: {webhook: {url: https://hooks.example, headers: {X-Token: {env: HOOK_TOKEN}}}}
+    mail: {mail: {host: smtp.example, from: a@example.com, to: [b@example.com], user: a, password: {env: MAIL_PASSWORD}}}
+`))
+	want := []string{"HOOK_TOKEN", "MAIL_PASSWORD", "RESULTS_DSN", "ROBOT_SECRET", "ROBOT_URL"}
+	if got := c.secretVariables(); c.Err() != nil || !slices.Equal(got, want) {
+		t.Errorf("%q, %v", got, c.Err())
 	}
 }

@@ -58,6 +58,7 @@ type Config struct {
 	lines     map[string]int // of the keys; see keyGap
 	problems  []problem
 	calendars map[string]string // files by name
+	secrets   []string          // variables that have secrets
 
 	onlyAlerts bool // the file is read only for its alerts
 }
@@ -120,6 +121,7 @@ func parseFor(file string, data []byte, onlyAlerts bool) *Config {
 	r := &yamlReader{lines: c.lines}
 	c.read(r, doc.Content[0])
 	c.add(r.problems...)
+	c.secrets = r.secrets
 	return c
 }
 

@@ -70,6 +70,18 @@ func remoteFields(r *yamlReader, c *Remote) []field {
 	}
 }
 
+// secretVariables returns the variables that the file names as places of secrets.
+func (c *Config) secretVariables() []string {
+	all := slices.Clone(c.secrets)
+	for _, e := range c.Exports {
+		if e.DSNEnv != "" {
+			all = append(all, e.DSNEnv)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // source reads where a secret is. The value may be the secret itself and is not shown.
 func (r *yamlReader) source(to *source, example string, more ...field) func(*yaml.Node, string) {
 	return func(n *yaml.Node, at string) {
@@ -79,6 +91,9 @@ func (r *yamlReader) source(to *source, example string, more ...field) func(*yam
 		}
 		before := len(r.problems)
 		r.section(n, at, append(more, field{"env", r.text(&to.env)}, field{"file", r.text(&to.file)})...)
+		if to.env != "" {
+			r.secrets = append(r.secrets, to.env)
+		}
 		if (to.env == "") == (to.file == "") && len(r.problems) == before {
 			r.add(n, at, "must have either env or file, as in %s", example)
 		}

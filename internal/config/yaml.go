@@ -31,6 +31,7 @@ const keyGap = "\x00"
 type yamlReader struct {
 	problems []problem
 	lines    map[string]int
+	secrets  []string // variables that sections name as places of secrets
 }
 
 func (r *yamlReader) add(n *yaml.Node, key, format string, args ...any) {

@@ -16,15 +16,16 @@ end
 
 -- each calls apply(task) for each task that args name from index `from` on. apply returns 1 if it changed the task, 0 if
 -- not, a negative number if it refuses to, and updates the state in its argument. each returns, per task, its state
--- afterwards ('' if there is none) and this number, which is -4 if the task has changed since it was counted.
+-- afterwards ('' if there is none) and this number, which is -4 if the task has changed since it was
+-- counted, -5 if it is damaged.
 function Changes.each(args, from, apply)
   local reply, seen = {}, {}
   for i = from, #args do
     local id = Counted.id(args[i])
     local change = seen[id]
     if not change then
-      local m = Task.load_to_change(id)
-      local done = m and (Counted.is_same(m, args[i]) and apply(m) or -4) or 0
+      local m, damaged = Task.load_to_change(id)
+      local done = m and (Counted.is_same(m, args[i]) and apply(m) or -4) or damaged and -5 or 0
       change = { m and m.state or '', done }
       seen[id] = change
     end
@@ -35,10 +36,11 @@ function Changes.each(args, from, apply)
   return reply
 end
 
--- close writes the totals, signals replicas, and stores the reply. It returns the reply, or an error if a task was damaged.
+-- close writes the totals, signals replicas, and stores the reply. It returns the reply, or an error if a task was damaged,
+-- unless the tasks were counted.
 function Changes.close(reply)
   Totals.write()
   Wake.all()
   if ARGV[1] == '' then return Task.answer(reply) end
-  return answer(Once.store(cjson.encode(Task.answer(reply))))
+  return answer(Once.store(cjson.encode(Task.answer(reply, Counted.named))))
 end

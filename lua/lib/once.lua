@@ -13,8 +13,11 @@ function Once.reply()
   end
 end
 
+-- A bulk job may wait for days until a console repeats its last call.
+local keep = string.sub(ARGV[1], 1, 5) == 'bulk:' and 2592000000 or 600000
+
 -- store stores the reply of this call, a text, and returns it.
 function Once.store(text)
-  call('SET', key, ARGV[2] .. ' ' .. text, 'PX', 600000)
+  call('SET', key, ARGV[2] .. ' ' .. text, 'PX', keep)
   return text
 end

@@ -41,9 +41,10 @@ function Stopping.take_out(m)
 end
 
 -- request stops a task, or asks the replica that runs it to end it. It returns its state afterwards ('' if there is none)
--- and 1 if the request took effect, -4 if the task has changed since it was counted.
+-- and 1 if the request took effect, -4 if the task has changed since it was counted, -5 if it is damaged.
 function Stopping.request(text, why)
-  local m = Task.load_to_change(Counted.id(text))
+  local m, damaged = Task.load_to_change(Counted.id(text))
+  if damaged then return '', -5 end
   local state = m and m.state or ''
   if m and not Counted.is_same(m, text) then return state, -4 end
   if state == 'running' and not m.run then -- a parent, whose children are stopped later

@@ -35,18 +35,21 @@ function Task.load(id, run)
   return m
 end
 
--- load_to_change is load for a script that changes several tasks. It returns nil for a task whose extras are a key of a
--- wrong type. Such a task stays as it is and does not keep the script from changing the others. The script ends with answer.
+-- load_to_change is load for a script that changes several tasks. It returns nil and true for a task whose extras are a key
+-- of a wrong type. Such a task stays as it is and does not keep the script from changing the others. The script ends with
+-- answer.
 local damaged
 function Task.load_to_change(id)
   local m = Task.load(id)
   if not m or Record.soft('HEXISTS', Record.extras_key(id), 'v') then return m end
   damaged = damaged or Record.extras_key(id)
+  return nil, true
 end
 
--- answer returns the reply of a script that changes several tasks, or an error if one of them was damaged.
-function Task.answer(reply)
-  return damaged and redis.error_reply('WRONGTYPE ' .. damaged .. ' is not a hash') or reply
+-- answer returns the reply of a script that changes several tasks, or an error if one of them was damaged. The reply has a
+-- number for each damaged one if the caller wants no error.
+function Task.answer(reply, no_error)
+  return damaged and not no_error and redis.error_reply('WRONGTYPE ' .. damaged .. ' is not a hash') or reply
 end
 
 -- is_current reports whether a run entry is that of the attempt of a fence: FENCE, or FENCE/ATTEMPT if the claim may have

@@ -106,3 +106,41 @@ func BenchmarkAttempt(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkEnqueue measures a call that enqueues one task with a span of the SDK and without a tracer, by
+// turns. The ratio is that of the times.
+func BenchmarkEnqueue(b *testing.B) {
+	provider := sdk.NewTracerProvider(sdk.WithBatcher(discard{}))
+	defer func() { _ = provider.Shutdown(context.Background()) }()
+	took := map[bool]time.Duration{}
+	enqueue := map[bool]*pool.Pool{}
+	for traced := range map[bool]int{false: 0, true: 0} {
+		var tracer pool.Tracer
+		if traced {
+			tracer = traces.New(traces.Options{Provider: provider})
+		}
+		store := redisstore.New(redisserver.Shared(b).Client(b), fmt.Sprint("b", os.Getpid(), "-", pools.Add(1)))
+		defer store.Close()
+		p, err := pool.New(store, pool.Config{Tracer: tracer, Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer p.Close()
+		enqueue[traced] = p
+	}
+	rounds := 0
+	for b.Loop() {
+		for i := range 2 {
+			traced := (rounds+i)%2 == 0
+			began := time.Now()
+			if _, err := enqueue[traced].EnqueueSpec(b.Context(), pool.Spec{Kind: "k", Queue: "q"}); err != nil {
+				b.Fatal(err)
+			}
+			took[traced] += time.Since(began)
+		}
+		rounds++
+	}
+	b.ReportMetric(float64(took[false].Microseconds())/float64(rounds), "µs/enqueue-without")
+	b.ReportMetric(float64(took[true].Microseconds())/float64(rounds), "µs/enqueue-traced")
+	b.ReportMetric(took[true].Seconds()/took[false].Seconds(), "ratio")
+}

@@ -35,6 +35,7 @@ type site struct {
 	name     string
 	spans    *tracetest.InMemoryExporter
 	provider *sdk.TracerProvider
+	tracer   *traces.Tracer
 }
 
 // newSite returns a pool with the queue q, one slot and a recorder of spans.
@@ -43,9 +44,10 @@ func newSite(t testing.TB, o traces.Options) *site {
 	s := &site{t: t, name: fmt.Sprint("t", os.Getpid(), "-", pools.Add(1)), spans: tracetest.NewInMemoryExporter()}
 	s.provider = sdk.NewTracerProvider(sdk.WithSyncer(s.spans))
 	o.Provider = s.provider
+	s.tracer = traces.New(o)
 	store := redisstore.New(redisserver.Shared(t).Client(t), s.name)
 	t.Cleanup(func() { store.Close() })
-	p, err := pool.New(store, pool.Config{Queues: map[string]pool.Queue{"q": {Workers: 1}}, Tracer: traces.New(o), StopGrace: 50 * time.Millisecond,
+	p, err := pool.New(store, pool.Config{Queues: map[string]pool.Queue{"q": {Workers: 1}}, Tracer: s.tracer, StopGrace: 50 * time.Millisecond,
 		Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

@@ -1,5 +1,5 @@
 -- uses: base members record server settings special triggers wake
--- uses: doctor/finding doctor/lines doctor/shards doctor/task doctor/timers
+-- uses: doctor/finding doctor/job doctor/lines doctor/shards doctor/task doctor/timers
 -- Checks of whole keys.
 
 -- DoctorKeys has one check per kind of key. Its arguments are the key's name and what follows the kind in it.
@@ -136,6 +136,7 @@ function DoctorKeys.trigger(name, trigger)
   end)
 end
 
+DoctorKeys.bulk = DoctorJob.record
 DoctorKeys.pending, DoctorKeys.results = DoctorShards.pending, DoctorShards.results
 
 function DoctorKeys.fired(name, trigger)
