@@ -181,7 +181,7 @@ func (q *request) apiCancelBulk() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if job, err = q.site.bulk.Cancel(q.Context(), job.ID, q.user.Name); err != nil {
+	if job, err = q.site.bulk.Cancel(q.Context(), job.ID, q.user.Name, q.method()); err != nil {
 		return nil, err
 	}
 	return apiJob(job, q.site.bulk.Now()), nil

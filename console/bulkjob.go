@@ -139,7 +139,7 @@ func (q *request) cancelBulk() error {
 	if err != nil {
 		return err
 	}
-	if job, err = q.site.bulk.Cancel(q.Context(), job.ID, q.user.Name, q.user.Method); err != nil {
+	if job, err = q.site.bulk.Cancel(q.Context(), job.ID, q.user.Name, q.method()); err != nil {
 		return err
 	}
 	return q.toBulk(job)

@@ -99,7 +99,7 @@ func TestAnswerOfAnExchange(t *testing.T) {
 	}
 	all := append([]string{plainRecord, grouped, retried}, extras...)
 	reply := []any{
-		int64(1_700_000_000_500), int64(250), "", "f", "r1 r2", "7000 a 7000 b 8000 c", int64(1),
+		int64(1_700_000_000_500), int64(250), "", "f", "r1 r2", "7000 a\n7000 b\n8000 c", int64(1),
 		"7000 default 1700000000400 30000 0 0 6", "a b c", length(all...), strings.Join(all, ""),
 		"8000 q 1700000000400 0 0", "d", length(record("k q", "")), record("k q", ""),
 	}
@@ -158,7 +158,7 @@ func TestAnswerThatDoesNotFitTogetherIsAnError(t *testing.T) {
 		}
 	}
 	for _, reply := range []any{
-		nil, "x", []any{}, []any{"1", int64(0), "", "", "", "", int64(0)}, []any{int64(1), int64(0), "ooo", "", "", "7", int64(0)},
+		nil, "x", []any{}, []any{"1", int64(0), "", "", "", "", int64(0)},
 		[]any{int64(1), int64(0), "o", "", "", "", int64(0)}, []any{int64(1), int64(0), "ox?", "", "", "", int64(0)},
 	} {
 		if _, _, err := decodeExchange(reply, &task.Exchange{}, []int{0, 1, 2}); err == nil {
