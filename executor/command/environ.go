@@ -71,7 +71,9 @@ func (r *runner) environ(ctx context.Context, v *template.Values, t *task.Task) 
 	// Of two entries with a name the command gets the last one: Env replaces those of a trace.
 	if trace := template.TraceEnv(ctx); len(trace) > 0 {
 		// A TRACESTATE of the replica belongs to another TRACEPARENT.
-		env = slices.DeleteFunc(env, func(e string) bool { return strings.HasPrefix(e, "TRACEPARENT=") || strings.HasPrefix(e, "TRACESTATE=") })
+		env = slices.DeleteFunc(env, func(e string) bool {
+			return strings.HasPrefix(e, "TRACEPARENT=") || strings.HasPrefix(e, "TRACESTATE=")
+		})
 		env = append(env, trace...)
 	}
 	env = append(append(env, added...),
