@@ -54,8 +54,8 @@ func TestAPIActsOnAllTasksThatMatch(t *testing.T) {
 	if p := b.problem(http.MethodPost, confirm, map[string]any{"count": 29, "reason": "x"}, http.StatusUnprocessableEntity); p.Field != "count" || !strings.Contains(p.Detail, "30") {
 		t.Errorf("%+v", p)
 	}
-	if got := b.get("m0").State; got != task.Waiting || len(b.audit(false)) > 0 {
-		t.Errorf("before the confirmation m0 is %s, the audit stream has %v", got, b.audit(false))
+	if got, all := b.get("m0").State, b.audit(false); got != task.Waiting || len(all) != 1 || all[0].Action != "bulk/count" || all[0].Method != "token ci" {
+		t.Errorf("before the confirmation m0 is %s, the audit stream has %v", got, all)
 	}
 	must[apiBulkJob](b, http.MethodPost, confirm, map[string]any{"count": 30, "reason": "withdrawn"})
 	if j := b.job(id, bulk.Done); j.Changed != 30 || j.Handled != 30 || j.ConfirmedBy != "ann" || j.Reason != "withdrawn" || j.ConfirmedAt == "" || j.EndedAt == "" {
@@ -86,6 +86,9 @@ func TestAPICancelsBulkJobs(t *testing.T) {
 	must[apiBulkJob](b, http.MethodPost, b.at("/bulk/"+j.ID+"/cancel"), map[string]any{})
 	if j := b.job(j.ID, bulk.Cancelled); j.CancelledBy != "ann" || j.EndedAt == "" {
 		t.Errorf("%+v", j)
+	}
+	if e := b.audit(false)[0]; e.Action != "bulk/cancel" || e.User != "ann" {
+		t.Errorf("%+v", e)
 	}
 }
 
