@@ -18,7 +18,7 @@ const (
 	StateTest       NoticeState = "test"       // a person has asked for a message
 )
 
-// Notice is one thing that a message tells.
+// Notice is one fact in a message: an alert that fires or ends, or the end of a silence.
 type Notice struct {
 	State     NoticeState       `json:"state"`
 	Rule      string            `json:"rule,omitempty"`
@@ -67,7 +67,7 @@ type Message struct {
 	ID   string    `json:"id"` // the same when it is sent again
 	Pool string    `json:"pool"`
 	At   time.Time `json:"at"` // when it was composed
-	// Notices are what there is to tell, the oldest first. More counts what the queue of the
+	// Notices are the facts, the oldest first. More counts what the queue of the
 	// receiver could not hold.
 	Notices []Notice `json:"notices"`
 	More    []More   `json:"more,omitempty"`
@@ -112,7 +112,7 @@ func decodeMore(counts map[string]int64) (all []More) {
 	return all
 }
 
-// TestMessage returns a message that tells a receiver that it is a test.
+// TestMessage returns a message whose text says that it is a test.
 func TestMessage(pool string, r Receiver, console, by string) *Message {
 	return &Message{ID: newMessageID(), Pool: pool, At: time.Now(), Notices: []Notice{{State: StateTest, By: by}}, Lang: r.lang(), Console: console}
 }

@@ -28,7 +28,7 @@ var severities = []Severity{Info, Warning, Critical}
 // Never is a Rule.Repeat without repetition.
 const Never = time.Duration(-1)
 
-// Rule says when to alert whom. Only Name and When are required.
+// Rule is a condition and the receivers of its alerts. Only Name and When are required.
 type Rule struct {
 	Name string
 	When Condition

@@ -78,7 +78,7 @@ func (w *windows) longest() (d time.Duration) {
 	return d
 }
 
-// count counts an event. It ignores one that tells nothing about a rule.
+// count counts an event. It ignores one that no condition uses.
 func (w *windows) count(e task.Event) {
 	var t tally
 	switch {

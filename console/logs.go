@@ -26,7 +26,7 @@ type followed struct {
 const (
 	// mostLogs is how many logs are kept; then all are forgotten.
 	mostLogs = 200
-	// idleLog is how long a log is kept that nobody asks for.
+	// idleLog is how long a log is kept after the last request for it.
 	idleLog = 10 * time.Second
 )
 

@@ -9,7 +9,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// What is kept of a log that viewers follow has no payload, and is dropped when nobody follows it.
+// What is kept of a log that viewers follow has no payload, and is dropped when its last viewer has gone.
 func TestFollowedLogsAreSmall(t *testing.T) {
 	t.Parallel()
 	b := newBrowser(t, nil)

@@ -59,7 +59,7 @@ func (r robot) markdown(m *alert.Message, size int) string {
 	return head + strings.Join(lines, "\n") + tail
 }
 
-// mark begins a line, so that states are told apart at a glance.
+// mark begins a line and shows the state of its alert.
 func mark(l alert.Line) string {
 	switch {
 	case l.State == alert.StateEnded:

@@ -43,7 +43,7 @@ func (g *Gate) tell(r *http.Request, kind string, u User, err error) {
 	g.notify(Event{Kind: kind, User: u, Address: g.Address(r), Err: err})
 }
 
-// failed tells of a failed login with a password.
+// failed reports a failed login with a password.
 func (g *Gate) failed(r *http.Request, name string, err error) {
 	if r.Context().Err() != nil || errors.Is(err, ErrNoMethod) {
 		return

@@ -105,7 +105,7 @@ func (g *Gate) user(r *http.Request, used bool) *User {
 	return g.sessionUser(r, used)
 }
 
-// identified returns the user whom the function of the service identifies. stop says that no
+// identified returns the user that the function of the service identifies. stop says that no
 // other method is tried.
 func (g *Gate) identified(r *http.Request) (u *User, stop bool) {
 	if g.options.Identify == nil {

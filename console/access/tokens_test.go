@@ -95,7 +95,7 @@ func TestTokenEndsWhenItIsRemovedOrExpires(t *testing.T) {
 	}
 }
 
-// A client with a wrong token is told to wait, and keeps nobody else out: neither a right token
+// A client with a wrong token has to wait. It keeps no other client out: neither a right token
 // from the same address nor a login.
 func TestWrongTokensAreLimitedAndLockNobodyOut(t *testing.T) {
 	path := passwordFile(t, line("ann", "*=viewer", "p"))

@@ -17,7 +17,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// How long records are kept after their last write. A count that nobody confirms is removed,
+// How long records are kept after their last write. A count without a confirmation is removed,
 // because the list of its tasks takes memory.
 const (
 	keepOpen    = 30 * 24 * time.Hour
@@ -96,7 +96,7 @@ func (m *Manager) Close() {
 	m.done.Wait()
 }
 
-// Now returns the time of the clock of Redis, as far as the last read of a job tells.
+// Now estimates the time of the clock of Redis from the last read of a job.
 func (m *Manager) Now() time.Time {
 	return time.Now().Add(time.Duration(m.offset.Load())).UTC().Truncate(time.Millisecond)
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // counter counts spans and drops those for which the queue has no room. The batch processor behind
-// it would drop them, too, but tells nobody. It implements sdk.SpanProcessor.
+// it would drop them, too, but does not report it. It implements sdk.SpanProcessor.
 type counter struct {
 	next    sdk.SpanProcessor
 	max     int64
