@@ -14,6 +14,7 @@ import (
 	"github.com/ltsworker/ltsworker/internal/backoff"
 	"github.com/ltsworker/ltsworker/internal/faketime"
 	"github.com/ltsworker/ltsworker/task"
+	"github.com/ltsworker/ltsworker/worker"
 )
 
 // runnerStore is a fakeStore for a running replica: it returns its tasks once and
@@ -218,7 +219,7 @@ func TestRunPublishesTheConfig(t *testing.T) {
 		got := s.joined
 		got.Replica, got.Host, got.PID = "", "", 0
 		want := task.Registration{
-			Version: "v1", Lease: time.Minute, Queues: map[string]task.QueueConfig{"q": {Workers: 1, Limit: 2, MaxLen: 3}},
+			Version: "v1", Lease: time.Minute, DrainTimeout: worker.DefaultDrainTimeout, StopGrace: worker.DefaultStopGrace, Queues: map[string]task.QueueConfig{"q": {Workers: 1, Limit: 2, MaxLen: 3}},
 			Kinds:    map[string]task.Policy{"email.send": {MaxAttempts: 7}},
 			Limit:    9,
 			Groups:   task.Groups{DefaultLimit: 2, Limits: map[string]int{"acme": 5}},
