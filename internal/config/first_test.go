@@ -27,7 +27,7 @@ func TestEveryLineOfTheFirstConfigCanBeUsed(t *testing.T) {
 		t.Error("a remote section is not shown")
 	}
 	// Only Go programs set these fields, or the binary sets them.
-	notInTheFile := []string{"Admit", "OnConnect", "OnDisconnect", "OnLeaseLost", "Disabled", "OnFinish", "OnTrimmed", "Redeliver", "Middleware", "Tracer", "Version", "Logger", "Pool", "Grace", "MaxResult", "MaxLog", "Calendars"}
+	notInTheFile := []string{"Admit", "OnConnect", "OnDisconnect", "OnLeaseLost", "Disabled", "OnFinish", "OnTrimmed", "Redeliver", "Middleware", "Tracer", "Version", "Logger", "Pool", "Grace", "MaxResult", "MaxLog", "Calendars", "Secrets"}
 	for _, section := range []any{c.Pool, c.Pool.Queues["default"], c.Pool.Groups, c.Pool.Policies["echo"], c.Pool.Handlers["echo"], c.Handlers["echo"]} {
 		v := reflect.ValueOf(section)
 		for i := range v.NumField() {
