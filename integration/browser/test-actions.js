@@ -16,9 +16,9 @@ export function actionTests(at) {
     await page.goto("/p/default/");
     await key("/");
     assert.equal(await page.evaluate(() => document.activeElement.id), "find");
-    await page.keyboard.type("state:failed kind:mail.send");
+    await page.keyboard.type("state:waiting");
     await leads(page, key("Enter"));
-    assert.match(page.url(), /q=state%3Afailed\+kind%3Amail\.send/);
+    assert.match(page.url(), /q=state%3Awaiting/);
     const at0 = () => page.locator("tr.at-cursor td:nth-child(2)").textContent();
     await key("j");
     const first = await at0();
@@ -31,11 +31,11 @@ export function actionTests(at) {
     assert.deepEqual(await page.locator("input[name=id]:checked").evaluateAll((all) => all.map((b) => b.value)), [first]);
 
     // The list holds while a row is chosen, says so, and goes on afterwards.
-    await push({ id: "mail-held", kind: "mail.send", payload: { to: "nobody" } });
+    await push({ id: "wait-held", kind: "mail.send", queue: "nowhere" });
     await page.waitForFunction(() => document.getElementById("state").textContent === document.body.dataset.held, null, { polling: 50 });
-    assert.equal(await page.locator("td", { hasText: "mail-held" }).count(), 0);
+    assert.equal(await page.locator("td", { hasText: "wait-held" }).count(), 0);
     await key("x");
-    await page.locator("td", { hasText: "mail-held" }).first().waitFor();
+    await page.locator("td", { hasText: "wait-held" }).first().waitFor();
 
     await key("?");
     assert.ok(await page.locator("dialog#keys").isVisible());
