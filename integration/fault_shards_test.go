@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/task"
@@ -93,13 +94,24 @@ func init() {
 	}
 }
 
-// spreadAll calls Spread until no parent needs it.
+// spreadAll calls Spread until no parent is due. A child whose extras are damaged is
+// tried again later.
 func spreadAll(ctx context.Context, st *redisstore.Store) error {
 	for range 100 {
 		next, err := st.Spread(ctx)
-		if err != nil || next == 0 {
+		if err != nil || next != time.Millisecond {
 			return err
 		}
 	}
-	return errors.New("parents still need a replica after 100 calls")
+	return errors.New("parents are still due after 100 calls")
+}
+
+// spreadEnds checks that a child whose extras were damaged is stopped after their repair.
+func (v *victim) spreadEnds(what string) {
+	v.t.Helper()
+	eventually(v.t, 20*time.Second, what+": no parent needs a replica", func() bool {
+		next, err := v.st.Spread(context.Background())
+		v.must(err)
+		return next == 0
+	})
 }

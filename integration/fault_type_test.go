@@ -83,6 +83,7 @@ func TestKeyOfAnotherTypeCostsNoMoreThanItself(t *testing.T) {
 				t.Errorf("%s: the same call afterwards: %v", what, err)
 			}
 			v.otherQueueWorks(what)
+			v.spreadEnds(what)
 
 			now := v.keys()
 			for _, key := range before {
