@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -48,6 +49,7 @@ func New(store Store, o Options) (*Runner, error) {
 		host, _ := os.Hostname()
 		o.Owner = fmt.Sprintf("%s:%d", cmp.Or(host, "unknown"), os.Getpid())
 	}
+	o.Console = strings.ReplaceAll(o.Console, "{pool}", url.PathEscape(store.Pool()))
 	r := &Runner{store: store, opts: o, log: o.Logger.With("pool", store.Pool()), owner: o.Owner + ":" + strings.ToLower(rand.Text()[:8])}
 	for _, rule := range o.Rules {
 		r.needs |= conditions[rule.When].need
@@ -64,7 +66,7 @@ func (r *Runner) now() time.Time { return time.Now().Add(time.Duration(r.ahead.L
 // Run evaluates the rules while no other process does, until ctx ends. During outages of the store
 // it waits. It returns an error only if the store cannot be used at all.
 func (r *Runner) Run(ctx context.Context) error {
-	failing := false
+	failing, standby := false, false
 	for ctx.Err() == nil {
 		held, err := r.store.HoldAlerts(ctx, r.owner, lease)
 		switch {
@@ -75,7 +77,10 @@ func (r *Runner) Run(ctx context.Context) error {
 			r.log.Warn("the store of the alert rules works again")
 		}
 		failing = err != nil
-		if held {
+		if err == nil && !held && !standby {
+			r.log.Warn("another process runs the alert rules of this pool, which may be other ones; this one takes over when it ends")
+		}
+		if standby = err == nil && !held; held {
 			r.lead(ctx)
 		}
 		pause(ctx, lease/3)
