@@ -180,7 +180,7 @@ func (q *request) apiEnqueue() (any, error) {
 
 // entryError returns the error of an entry. An error without a field is one of the whole entry.
 func entryError(prefix string, err error) error {
-	found := fieldErrors(err)
+	found := task.FieldErrors(err)
 	if len(found) == 0 {
 		return &task.FieldError{Field: strings.TrimSuffix(prefix, "."), Msg: err.Error()}
 	}
