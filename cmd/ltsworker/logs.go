@@ -153,7 +153,7 @@ func standing(t *task.Task, now time.Time) string {
 			text += ", due in " + terminal.ShortDuration(left)
 		}
 	case t.State == task.Succeeded && !t.StartedAt.IsZero():
-		return strings.TrimSuffix(attemptEnd(lastAttempt(t)), "\n")
+		return strings.TrimSuffix(attemptEnd(lastAttempt(t), nil), "\n")
 	case t.State.Terminal() && string(t.Code) != string(t.State) && t.Code != "":
 		text += " (" + terminal.Printable(string(t.Code)) + ")"
 	}
