@@ -87,9 +87,12 @@ func (f *consoleFlags) apply(c consoleFile, pool, users string) (consoleFile, er
 	if len(c.Pools) == 0 {
 		c.Pools = []string{pool}
 	}
-	for _, name := range c.Pools {
+	for i, name := range c.Pools {
 		if err := task.CheckName(name); err != nil {
 			return c, usagef("pool %q %v", name, err)
+		}
+		if slices.Contains(c.Pools[:i], name) {
+			return c, usagef("pools has %s twice", name)
 		}
 	}
 	if c.Metrics != "" {
@@ -187,7 +190,7 @@ func openConsole(cmd *cobra.Command, c *consoleFile, rdb redis.UniversalClient, 
 		s.archive = sqlarchive.Open(where)
 		opts.Archive = s.archive
 	}
-	for _, name := range slices.Compact(c.Pools) {
+	for _, name := range c.Pools {
 		s.stores = append(s.stores, redisstore.New(rdb, name))
 	}
 	opts.Stores = s.stores
