@@ -46,7 +46,7 @@ func (f *consoleFlags) add(cmd *cobra.Command) {
 	flags.VarP((*textFlag)(&f.file), "config", "c", "config `FILE` of the console")
 	flags.Var((*textFlag)(&f.listen), "listen", "serve at `HOST:PORT` (default "+consoleAddress+")")
 	flags.StringSliceVar(&f.pools, "pools", nil, "`POOLS` to show, separated by commas (default that of --pool)")
-	flags.BoolVar(&f.open, "open", false, "no login: every program of this machine is admin")
+	flags.BoolVar(&f.open, "open", false, "no login: every user and program of this machine is an admin")
 }
 
 // settings returns the file with the flags applied. users is the password file of the flag, ""
