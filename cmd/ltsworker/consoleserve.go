@@ -230,8 +230,8 @@ func (s *servedConsole) close() {
 	}
 }
 
-// consoleAlerts returns what runs the alert rules of a file, for the pool that it names or else for
-// all pools of the console. It returns none if there is no file.
+// consoleAlerts returns the runners of the alert rules of a file: for the pool that the file names, or
+// for all pools of the console if it names none. Without a file it returns none.
 func consoleAlerts(file string, stores []*redisstore.Store, log *slog.Logger) (runners []*alert.Runner, err error) {
 	if file == "" {
 		return nil, nil
@@ -242,7 +242,7 @@ func consoleAlerts(file string, stores []*redisstore.Store, log *slog.Logger) (r
 	}
 	o := c.OpenAlerts(log)
 	if c.PoolName != "" && !slices.ContainsFunc(stores, func(s *redisstore.Store) bool { return s.Pool() == c.PoolName }) {
-		c.Refuse("pool", "is no pool of the console: remove the key, and the rules are for all its pools")
+		c.Refuse("pool", "is not a pool of the console: without this key the rules are for all its pools")
 	}
 	if err := c.Err(); err != nil {
 		return nil, &inputError{err}
@@ -284,11 +284,7 @@ func (s *servedConsole) serve(ctx context.Context) (err error) {
 	var running sync.WaitGroup
 	defer func() { stop(); running.Wait() }()
 	for _, r := range s.alerts {
-		running.Go(func() {
-			if err := r.Run(ctx); err != nil {
-				log.Error("the alert rules do not run", "err", err)
-			}
-		})
+		running.Go(func() { r.Run(ctx) })
 	}
 	stopped := make(chan struct{})
 	go func() {
