@@ -95,6 +95,7 @@ func (q *request) apiTask() (any, error) {
 		return nil, err
 	}
 	r := apiTaskRecord{Task: record.OfTask(page.Task, page.History), Redacted: page.Redacted}
+	r.SetHosts(page.Hosts)
 	if page.Why.Code != "" {
 		r.WaitsFor, r.WaitsForCode = page.Why.String(), page.Why.Code
 	}

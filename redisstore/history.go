@@ -10,25 +10,25 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// record is an entry of a stream that people read.
-type record struct {
+// historyEntry is an entry of a stream that people read.
+type historyEntry struct {
 	id     string
 	at     time.Time
 	values map[string]any
 }
 
-func (r record) text(name string) string {
-	v, _ := r.values[name].(string)
+func (e historyEntry) text(name string) string {
+	v, _ := e.values[name].(string)
 	return v
 }
 
-func (r record) number(name string) int {
-	n, _ := strconv.Atoi(r.text(name))
+func (e historyEntry) number(name string) int {
+	n, _ := strconv.Atoi(e.text(name))
 	return n
 }
 
 // history reads up to limit entries of a stream before an ID, "" for the newest, newest first.
-func (s *Store) history(ctx context.Context, key, what, before string, limit int) ([]record, error) {
+func (s *Store) history(ctx context.Context, key, what, before string, limit int) ([]historyEntry, error) {
 	end := "+"
 	if before != "" {
 		if _, _, err := splitCursor(before); err != nil {
@@ -44,10 +44,10 @@ func (s *Store) history(ctx context.Context, key, what, before string, limit int
 	if err != nil {
 		return nil, s.fail(ctx, "read "+what, err)
 	}
-	all := make([]record, len(entries))
+	all := make([]historyEntry, len(entries))
 	for i, entry := range entries {
 		ms, _, _ := splitCursor(entry.ID)
-		all[i] = record{id: entry.ID, at: time.UnixMilli(int64(ms)), values: entry.Values}
+		all[i] = historyEntry{id: entry.ID, at: time.UnixMilli(int64(ms)), values: entry.Values}
 	}
 	return all, nil
 }
