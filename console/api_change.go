@@ -107,7 +107,7 @@ func (q *request) apiRetry() (any, error) {
 	e.Rerun, e.AllShards = body.Rerun, body.AllShards
 	name := "tasks/retry"
 	if changes {
-		name = "tasks/change" // the audit tells that more than the state has changed
+		name = "tasks/change" // the audit shows that more than the state has changed
 	}
 	return q.apply(name, body.IDs, func(ctx context.Context, f pool.Filter) (int, error) { return q.site.pool.RetryWith(ctx, f, e) })
 }
