@@ -144,7 +144,7 @@ func (q *request) retryTasks() error {
 	var e pool.Edit
 	name := "tasks/retry"
 	if q.PostFormValue("change") != "" {
-		name = "tasks/change" // the audit tells that more than the state has changed
+		name = "tasks/change" // the audit shows that more than the state has changed
 		// Browsers write a line break in a form as CR LF. A payload that is not text stays, unless the user replaces it.
 		if q.PostFormValue(binaryPrefix+"payload") == "" || q.PostFormValue(replacePrefix+"payload") != "" {
 			e.Payload = []byte(strings.ReplaceAll(q.PostFormValue("payload"), "\r\n", "\n"))

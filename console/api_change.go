@@ -3,12 +3,12 @@ package console
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"math"
+	"net/http"
 
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
-
-	"net/http"
 )
 
 // idsBody chooses tasks by their ids.
@@ -67,12 +67,11 @@ func (b *editBody) edit() (e pool.Edit, any bool, err error) {
 
 // apply makes a change of the tasks of the body.
 func (q *request) apply(name string, ids []string, change func(ctx context.Context, f pool.Filter) (int, error)) (any, error) {
-	switch {
-	case len(ids) == 0:
+	switch n := len(ids); {
+	case n == 0:
 		return nil, &task.FieldError{Field: "ids", Msg: "must name at least one task"}
-	case len(ids) > mostChosen:
-		_, err := checkChosen(ids)
-		return nil, err
+	case n > mostChosen:
+		return nil, &task.FieldError{Field: "ids", Msg: fmt.Sprintf("must name at most %d tasks, not %d", mostChosen, n)}
 	}
 	ids, err := checkChosen(ids)
 	if err != nil {
@@ -108,7 +107,7 @@ func (q *request) apiRetry() (any, error) {
 	e.Rerun, e.AllShards = body.Rerun, body.AllShards
 	name := "tasks/retry"
 	if changes {
-		name = "tasks/change" // the audit tells that more than the state has changed
+		name = "tasks/change" // the audit shows that more than the state has changed
 	}
 	return q.apply(name, body.IDs, func(ctx context.Context, f pool.Filter) (int, error) { return q.site.pool.RetryWith(ctx, f, e) })
 }

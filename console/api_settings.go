@@ -20,7 +20,7 @@ type apiRateList struct {
 	Rates []record.Rate `json:"rates"`
 }
 
-// place returns the scope and the name of the path. named are the scopes that have a name.
+// scopeOf returns the scope and the name of the path. scopes are those that the setting has.
 func (q *request) scopeOf(scopes ...pool.Scope) (scope pool.Scope, name string, err error) {
 	scope, name = pool.Scope(q.PathValue("scope")), q.PathValue("name")
 	wrong := func(field, msg string, args ...any) (pool.Scope, string, error) {

@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// gather is how long events are gathered for one message. An event is on the screen after
-	// this time, and a request of the page.
+	// gather is how long events are gathered for one message. An event is on the screen after this
+	// time and a request of the page.
 	gather = 100 * time.Millisecond
 	// mostNamed is how many tasks a message names. A page of a task that is not named in a full
 	// message reads its task again all the same.
@@ -50,7 +50,7 @@ type hub struct {
 	pool  *pool.Pool
 	log   *slog.Logger
 
-	changed  atomic.Int64  // a picture that was begun before is old; in ns
+	changed  atomic.Int64  // when the pool last changed, in ns: a picture that was begun before is old
 	linger   time.Duration // see the constant
 	notified chan struct{} // something without an event has changed
 
@@ -74,9 +74,9 @@ func newHub(store *redisstore.Store, p *pool.Pool, log *slog.Logger) *hub {
 	return &hub{store: store, pool: p, log: log, linger: linger, notified: make(chan struct{}, 1), clients: map[*client]bool{}}
 }
 
-// join adds a browser of a user. missed are the messages after the one that it has seen last. A
-// browser that has seen none, or whose last message is no longer known, gets a reset: its page
-// was made before. It returns nil if the user has too many streams, or after close.
+// join adds a browser of a user. after is the cursor of the last message that it has got; missed are the
+// messages after that one. If after is "" or no longer known, missed is a reset, because the page was made
+// before. It returns nil if the user has too many streams, or after close.
 func (h *hub) join(user, after string) (c *client, missed []message) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -152,7 +152,7 @@ func (h *hub) start() {
 	go h.run(ctx, h.done)
 }
 
-// old makes all pictures old that were begun before now.
+// old invalidates all pictures that were begun before now.
 func (h *hub) old() { h.changed.Store(time.Now().UnixNano()) }
 
 // notify sends a message although there is no event: pages read themselves again.

@@ -13,14 +13,15 @@ import (
 
 const (
 	// mostFailed is how many failed logins of an hour are in the streams of refusals one by one. The
-	// others are one entry with their number each tenMinutes, so that it takes a stranger weeks to
-	// push out other refusals.
+	// others are one entry with their number each tenMinutes, so that an attacker needs weeks to push
+	// other refusals out of the stream.
 	mostFailed = 20
 	tenMinutes = 10 * time.Minute
 	// mostEvents is how many logins wait to be written, and mostPools to how many pools each is.
 	mostEvents = 1000
 	mostPools  = 20
-	// seenFor is how long a user of a proxy may make no request without being a new login.
+	// seenFor is the time without a request after which a request of a user of a proxy is a new
+	// login.
 	seenFor = 30 * time.Minute
 	// mostSeen is how many such users are known.
 	mostSeen = 10_000
@@ -39,7 +40,7 @@ type logins struct {
 
 	mu     sync.Mutex
 	seen   map[string]time.Time // users of a proxy
-	hour   time.Time            // the begin of the hour of single
+	hour   time.Time            // the start of the hour of single
 	single int                  // failed logins of the hour that are written one by one
 	more   int                  // further ones, which are only counted
 
@@ -73,7 +74,7 @@ func (l *logins) add(e access.Event) {
 	}
 }
 
-// alone reports whether a failed login has an entry of its own. Otherwise it is counted.
+// alone reports whether a failed login gets an entry of its own. It counts the others.
 func (l *logins) alone(now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

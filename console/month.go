@@ -154,7 +154,7 @@ func beginOf(date time.Time, zone *time.Location) time.Time {
 	return t
 }
 
-// monday returns the begin of the week of a date.
+// monday returns the Monday of the week of a date.
 func monday(date time.Time) time.Time { return date.AddDate(0, 0, -(int(date.Weekday())+6)%7) }
 
 func later(a, b time.Time) time.Time {

@@ -32,7 +32,7 @@ type request struct {
 	why  string // the reason in the body of a request of the API
 }
 
-// reason returns why the user makes a change, "" if the user does not say.
+// reason returns the reason that the user gives for a change, "" for none.
 func (q *request) reason() string {
 	if q.why != "" {
 		return q.why

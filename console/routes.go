@@ -128,11 +128,11 @@ func (c *Console) below(h http.Handler) http.Handler {
 	})
 }
 
-// open handles a request of anybody.
+// open handles a request that needs no user.
 func (c *Console) open(do func(*request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		q := &request{Request: r, c: c, w: w, lang: language(r)}
-		// What a page does by itself does not keep a session alive.
+		// Requests that a page makes without the user do not keep a session alive.
 		if r.Header.Get("HX-Request") != "" || strings.HasSuffix(r.URL.Path, "/live") {
 			q.user = c.opts.Gate.Peek(r)
 		} else {

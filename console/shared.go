@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// shared is a value that costs much to compute: callers share one computation, and its value
-// for some time. An error is shared for as long as a picture.
+// shared is a value that is expensive to compute. Concurrent callers share one computation. Later
+// callers get its value for the time keep, or its error for the time fresh.
 type shared[T any] struct {
 	keep   time.Duration // of a value
 	within time.Duration // how long a computation may take

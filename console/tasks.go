@@ -158,7 +158,7 @@ func (q *request) fillOne(ctx context.Context, page *tasksPage, wanted query, p 
 	}
 	ask := wanted.pageQuery(p.At)
 	if match := ask.Match; ask.Whole {
-		// Otherwise a search would tell what is hidden.
+		// Otherwise a search would reveal hidden values.
 		ask.Match = func(t *task.Task) bool {
 			q.c.redact(t)
 			ok := match(t)

@@ -259,7 +259,7 @@ func buildSchema(t *testing.T, version string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "ltsworker")
 	out, err := exec.Command("go", "build", "-o", path, "-ldflags",
-		"-X github.com/ltsworker/ltsworker/redisstore.schema="+version, "github.com/ltsworker/ltsworker/cmd/ltsworker").CombinedOutput()
+		"-s -w -X github.com/ltsworker/ltsworker/redisstore.schema="+version, "github.com/ltsworker/ltsworker/cmd/ltsworker").CombinedOutput()
 	if err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}

@@ -15,7 +15,7 @@ const raced = false
 // the cluster differs in what Redis accepts.
 func TestStoreOnACluster(t *testing.T) {
 	c := redisserver.StartCluster(t)
-	takes := half(t)
+	takes := quarter(t)
 	t.Run("cluster", func(t *testing.T) {
 		storetest.Run(t, func(t testing.TB) storetest.Harness {
 			s, peer := onCluster(t, c)

@@ -44,9 +44,9 @@ func miniServer(t testing.TB) (*miniredis.Miniredis, *redis.Client) {
 	return m, rdb
 }
 
-// half returns a choice of a random half of the rules, or of all with -full. All rules run on
+// quarter returns a choice of a random quarter of the rules, or of all with -full. All rules run on
 // one real server in any case.
-func half(t *testing.T) func(rule string) bool {
+func quarter(t *testing.T) func(rule string) bool {
 	t.Helper()
 	seed := *walkSeed
 	if seed == 0 {
@@ -54,13 +54,13 @@ func half(t *testing.T) func(rule string) bool {
 	}
 	t.Logf("seed %d (repeat with -walk.seed=%d)", seed, seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	return func(string) bool { return *full || rng.IntN(2) == 0 }
+	return func(string) bool { return *full || rng.IntN(4) == 0 }
 }
 
 func TestStore(t *testing.T) {
 	if !raced {
 		t.Run("miniredis", func(t *testing.T) {
-			takes := half(t)
+			takes := quarter(t)
 			storetest.Run(t, func(t testing.TB) storetest.Harness {
 				m, rdb := miniServer(t)
 				h := harness(t, rdb)

@@ -10,17 +10,17 @@ import (
 
 	"github.com/ltsworker/ltsworker/alert"
 	"github.com/ltsworker/ltsworker/internal/client"
-	"github.com/ltsworker/ltsworker/internal/config"
 	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/terminal"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func newAlertSilence(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "silence COMMAND",
-		Short: "Keep messages about alerts back for a time",
-		Long: `Keep messages about alerts back for a time. A silence is in Redis and survives restarts. When
-it ends, its receivers get a message with what still fires.`,
+		Short: "Suppress messages about alerts for a time",
+		Long: `Suppress messages about alerts for a time. A silence is in Redis and survives restarts. When
+it ends, its receivers get a message with the alerts that still fire.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return unknownCommand(cmd, args[0])
@@ -60,7 +60,7 @@ that ends with * stands for all names with that beginning; --rule "*" is for all
 			}
 			s.By = shellUser()
 			if err := s.Check(length.value); err != nil {
-				fields := config.FieldErrors(err)
+				fields := task.FieldErrors(err)
 				return usagef("--%s %s", fields[0].Field, fields[0].Msg)
 			}
 			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {

@@ -50,12 +50,12 @@
     }
   });
 
-  // Live: a message makes the page read itself again, at most twice a second, and not while
-  // somebody chooses rows or writes in a form.
+  // Live: a message makes the page request its content again, at most twice a second, and not while
+  // the user chooses rows or writes in a form.
   const state = document.getElementById("state");
   let stale = false, next = 0, timer = 0, broken = false, searching = false;
   const task = new URLSearchParams(location.search).get("id");
-  // A table or a log that was clicked on has the focus only to be scrolled.
+  // A table or a log gets the focus from a click, for scrolling. That does not hold the page.
   const focused = () => { const at = document.activeElement; return main !== at && main.contains(at) && !(at.matches("table, pre, div") && !at.matches(":focus-visible")); };
   const held = () => searching || !!main.querySelector("input[name=id][type=checkbox]:checked, details[data-user][open]")
     || [...main.querySelectorAll("input:not([type=checkbox]), textarea")].some((field) => field.value !== field.defaultValue)
@@ -81,7 +81,7 @@
     if (message.reset || message.full || message.events && (!ofTask || message.tasks?.includes(task))) { stale = true; refresh(); }
     show();
   }
-  // Pages that cost much, or that are a form, do not read themselves again.
+  // Expensive pages and forms do not request their content again.
   if (body.dataset.live && main.hasAttribute("hx-get")) {
     const url = new URL(body.dataset.live, location.href).href;
     if (window.SharedWorker) {
@@ -102,7 +102,7 @@
     // Figures such as ages and rates change without an event.
     setInterval(() => { stale = true; refresh(); }, 15000);
   }
-  // The state of the page may have changed while the answer was under way.
+  // The user may have begun to choose or write since the request.
   document.body.addEventListener("htmx:beforeSwap", (event) => { if (event.detail.target === main && held()) { event.detail.shouldSwap = false; stale = true; } });
   main.addEventListener("click", (event) => { const details = event.target.closest?.("summary")?.parentElement; if (details) details.dataset.user = ""; });
   document.body.addEventListener("htmx:afterSwap", () => { times(); place(); show(); logs(); charts(); });
@@ -135,7 +135,7 @@
   }
   addEventListener("load", search);
 
-  // Logs: what the reader has chosen stays when the page reads itself again.
+  // Logs: the settings of the reader stay when the content of the page is replaced.
   const logState = { follow: true, wrap: true, find: "" };
   function marked(box) {
     const pre = box.querySelector("pre"), all = pre.textContent, find = logState.find.toLowerCase(), lower = all.toLowerCase(), parts = [];
@@ -200,7 +200,7 @@
   }, 1500);
   logs();
 
-  // Charts: the element stays when the page reads itself again, and reads its own points.
+  // Charts: the element stays when the content of the page is replaced, and requests its points itself.
   let plots = [];
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const colors = { in: "--run", out: "--good", failed: "--bad", waiting: "--warn", running: "--run", oldest: "--warn" };

@@ -4,21 +4,21 @@
 const tabs = new Set();
 let source = null, state = "connecting", last = 0, url = "";
 
-function tell(message) { for (const tab of tabs) tab.postMessage(message); }
+function send(message) { for (const tab of tabs) tab.postMessage(message); }
 
 function open() {
   source = new EventSource(url);
-  source.onopen = () => { state = "open"; tell({ state }); };
+  source.onopen = () => { state = "open"; send({ state }); };
   source.onerror = () => {
     state = "broken";
-    tell({ state });
-    if (source.readyState === EventSource.CLOSED) { // the server has refused it: try again later
+    send({ state });
+    if (source.readyState === EventSource.CLOSED) { // the server has refused the stream: try again later
       source.close();
       source = null;
       setTimeout(() => { if (!source && tabs.size) open(); }, 5000);
     }
   };
-  source.onmessage = (event) => { last = Date.now(); tell({ state: "open", ...JSON.parse(event.data) }); };
+  source.onmessage = (event) => { last = Date.now(); send({ state: "open", ...JSON.parse(event.data) }); };
 }
 
 onconnect = (event) => {
@@ -32,7 +32,7 @@ onconnect = (event) => {
     url = message.data.url;
     tabs.add(tab);
     if (!source) open();
-    // The page was made before it joined: what has changed since the last seconds may be missing.
+    // The page was made before the tab joined, so it may lack changes of the last seconds.
     else tab.postMessage({ state, reset: Date.now() - last < 5000 });
   };
 };

@@ -1,4 +1,4 @@
--- uses: base keeper parents server wake
+-- uses: base former keeper parents server wake
 -- Removing replicas from their class and from the list.
 
 -- wake_others signals other replicas of the class after one was removed. The removed replica may have been the only one that
@@ -19,12 +19,13 @@ function Members.leave_class(replica, class)
   Server.remove(class)
 end
 
--- remove_replica removes a replica from the list, with its own keys.
+-- remove_replica removes a replica from the list, with its own keys. Where it ran is kept: see former.lua.
 function Members.remove_replica(replica)
   local record = P .. 'replica:' .. replica
-  local h = redis.pcall('HMGET', record, 'class', 'host')
+  local h = redis.pcall('HMGET', record, 'class', 'host', 'runs_on')
   call('ZREM', P .. 'replicas', replica)
   call('DEL', record, P .. 'signals:' .. replica, P .. 'stop:' .. replica, P .. 'ready:' .. replica)
+  Former.add(replica, h[3])
   Server.remove(replica)
   Keeper.forget(replica)
   if h[2] then call('SREM', P .. 'host:' .. string.sub(h[2], 6), replica) end

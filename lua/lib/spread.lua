@@ -2,10 +2,10 @@
 -- Steps that make the children of a running parent, stop those of a parent that has ended, or end those of a replica that
 -- has gone.
 
--- The bounds of one step: children to make, to stop, and bytes of records. A child that is there, and one of a broadcast,
--- takes as long as CLASH others.
+-- The bounds of one step: children to make, children to stop, and bytes of records. A child whose id is taken, and a child
+-- of a broadcast, costs as much as CLASH others.
 local PAGE, STOPS, BYTES, CLASH = 500, 100, 2097152, 5
--- WAIT is after how many ms a step is tried again if the queue is full, or an earlier child has to end first.
+-- WAIT is the number of ms until a step is tried again, if the queue is full or an earlier child has to end first.
 local WAIT = 500
 
 -- room returns how many children one step may make.
@@ -15,7 +15,7 @@ local function room(g)
   return math.min(n, PAGE, cap and cap - Line.waiting(g.queue) or PAGE)
 end
 
--- advance makes children from the cursor on. It returns how many, and the time of the next step, nil for none.
+-- advance makes children from the cursor on. It returns their number, and the time of the next step, nil for none.
 local function advance(p)
   local extras, total = Record.extras_key(p.id), Shards.total(p)
   local h = call('HMGET', extras, 'shards_next', 'shard_params', 'shards_rerun')
@@ -50,8 +50,8 @@ local function advance(p)
   return n, at
 end
 
--- stop_some stops children of a parent that has ended, p; nil if it is gone. Another task may have its id. It returns how
--- many, and the time of the next step, nil for none.
+-- stop_some stops children of a parent that has ended. p is the task with the id of the parent: the parent, another task, or
+-- nil. It returns the number of stopped children, and the time of the next step, nil for none.
 local function stop_some(id, p)
   local n, key, kept = 0, Parents.pending(id), {}
   local some = Record.soft('SPOP', key, STOPS)
