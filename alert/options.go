@@ -100,7 +100,8 @@ type Options struct {
 	Receivers map[string]Receiver
 	// Interval is the time between two evaluations, from 1 s to 10 min. Default: 15 s.
 	Interval time.Duration
-	// Console is the URL of the console, for links in messages. Default: no links.
+	// Console is the URL of the page of alerts in the console, for links in messages. The name of the pool
+	// replaces {pool}. Default: no links.
 	Console string
 	// HideErrors leaves the errors of tasks out of messages.
 	HideErrors bool

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -46,6 +47,7 @@ func New(store Store, o Options) (*Runner, error) {
 	}
 	host, _ := os.Hostname()
 	owner := fmt.Sprintf("%s:%d:%s", cmp.Or(host, "unknown"), os.Getpid(), strings.ToLower(rand.Text()[:8]))
+	o.Console = strings.ReplaceAll(o.Console, "{pool}", url.PathEscape(store.Pool()))
 	r := &Runner{store: store, opts: o, log: o.Logger.With("pool", store.Pool()), owner: owner}
 	for _, rule := range o.Rules {
 		r.needs |= conditions[rule.When].need
@@ -59,7 +61,7 @@ func (r *Runner) now() time.Time { return time.Now().Add(time.Duration(r.ahead.L
 // Run evaluates the rules while no other process does, and returns when ctx ends. While the store
 // cannot be used, it logs that and tries again.
 func (r *Runner) Run(ctx context.Context) {
-	failing := false
+	failing, standby := false, false
 	for ctx.Err() == nil {
 		held, err := r.store.HoldAlerts(ctx, r.owner, lease)
 		switch {
@@ -70,7 +72,10 @@ func (r *Runner) Run(ctx context.Context) {
 			r.log.Warn("the store of the alert rules works again")
 		}
 		failing = err != nil
-		if held {
+		if err == nil && !held && !standby {
+			r.log.Warn("another process runs the alert rules of this pool, which may be other ones; this one takes over when it ends")
+		}
+		if standby = err == nil && !held; held {
 			r.lead(ctx)
 		}
 		pause(ctx, lease/3)

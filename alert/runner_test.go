@@ -18,6 +18,18 @@ func depth() Rule {
 	return Rule{Name: "depth", When: Waiting, Threshold: 10, For: 30 * time.Second, Keep: time.Minute}
 }
 
+// The name of the pool is in the link of a message: rules may be those of several pools.
+func TestLinkOfAMessageNamesThePool(t *testing.T) {
+	o := Options{Console: "https://tasks.example/p/{pool}/alerts", Receivers: map[string]Receiver{"ops": {Channel: &fakeChannel{}}}, Rules: []Rule{depth()}}
+	r, err := New(newFakeStore(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "https://tasks.example/p/media/alerts"; r.opts.Console != want {
+		t.Errorf("the link is %s, want %s", r.opts.Console, want)
+	}
+}
+
 // waits sets the waiting tasks of a queue.
 func (f *fakeStore) waits(queue string, n int) {
 	f.change(func() { f.set(queue, n) })

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ltsworker/ltsworker/internal/failures"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -168,24 +167,6 @@ func (q *request) changeChosen(name string, change func(ctx context.Context, f p
 		return err
 	}
 	return q.changeTasks(name, ids, change)
-}
-
-// retryFailures retries the tasks of a group of failures that the page has counted.
-func (q *request) retryFailures() error {
-	p, err := q.site.picture(q.Context())
-	if err != nil {
-		return err
-	}
-	key := q.PostFormValue("key")
-	i := slices.IndexFunc(p.Failures, func(g failures.Group) bool { return g.Key == key })
-	if i < 0 {
-		return notFound("failures", key)
-	}
-	ids := make([]string, len(p.Failures[i].Tasks))
-	for k, t := range p.Failures[i].Tasks {
-		ids[k] = t.ID
-	}
-	return q.changeTasks("failures/retry", ids, q.site.pool.Retry)
 }
 
 // place returns the queue that a form names, "" for the whole pool.

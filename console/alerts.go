@@ -51,6 +51,26 @@ func (q *request) About(a alert.Alert) string { return a.Describe(alert.Lang(q.l
 // AlertLabels names what an alert is about.
 func (q *request) AlertLabels(a alert.Alert) string { return a.LabelText(alert.Lang(q.lang)) }
 
+// AlertLink returns the page of what an alert is about, "" for none.
+func (q *request) AlertLink(a alert.Alert) string {
+	l := a.Labels
+	switch {
+	case l["queue"] != "":
+		return q.Path("queue", "name", l["queue"])
+	case l["group"] != "":
+		return q.Path("group", "name", l["group"])
+	case l["trigger"] != "":
+		return q.Path("trigger", "name", l["trigger"])
+	case l["replica"] != "":
+		return q.Path("replicas") + "#" + l["replica"]
+	case a.When == alert.Failed || a.When == alert.FailedShare:
+		return q.Path("causes")
+	case l["kind"] != "":
+		return q.Path("tasks", "q", "kind:"+l["kind"], "state", string(anyState))
+	}
+	return ""
+}
+
 // Limit shows the threshold of a rule.
 func (q *request) Limit(r alert.Rule) string { return alert.FormatValue(r.When, r.Threshold) }
 

@@ -47,20 +47,20 @@ func (q *request) apiTasks() (any, error) {
 		return nil, err
 	}
 	var page tasksPage
-	switch {
-	case len(wanted.IDs) > 0 || wanted.Unique != "":
+	switch wanted.anywhere(); {
+	case wanted.single():
 		if page.Tasks, err = q.look(wanted); err != nil {
 			return nil, err
 		}
 		page.Total, page.Read = len(page.Tasks), len(page.Tasks)
 	case wanted.State == "" && wanted.Parent == "" && !wanted.Hold:
-		return nil, &task.FieldError{Field: "state", Msg: "is missing: a list has the tasks of one state, of " + joined(task.States())}
+		return nil, &task.FieldError{Field: "state", Msg: "is missing: use any, or one of " + joined(task.States())}
 	default:
 		if wanted.Hold {
 			wanted.State = task.Scheduled
 		}
-		page.Total, page.Costly = counts(p.Stats)[wanted.State], len(wanted.Data) > 0
-		if err := q.fill(&page, wanted, p, limit); err != nil {
+		page.Total, page.Costly = total(counts(p.Stats), wanted.State), wanted.whole()
+		if err := q.fill(&page, wanted, p, q.FormValue("after"), limit); err != nil {
 			return nil, err
 		}
 	}

@@ -23,7 +23,7 @@ type Archive interface {
 // of that field.
 type ArchiveQuery struct {
 	Pool                  string
-	State                 task.State
+	State                 task.State // "" for all
 	Kinds, Queues, Groups []string
 	Whole                 bool // read payloads and results, too
 }
@@ -63,7 +63,7 @@ const (
 
 // unarchived are the words of a query that the archive does not have.
 func (q *query) unarchived() (words []string) {
-	for name, set := range map[string]bool{"label": len(q.Labels) > 0, "parent": q.Parent != "", "unique": q.Unique != "", "hold": q.Hold} {
+	for name, set := range map[string]bool{"label": len(q.Labels) > 0, "parent": q.Parent != "", "hold": q.Hold} {
 		if set {
 			words = append(words, name)
 		}
@@ -76,19 +76,22 @@ func (q *query) unarchived() (words []string) {
 // tasks until the page is full or enough rows were compared. An archive that does not answer
 // leaves the page as it is.
 func (q *request) goOn(page *tasksPage, wanted query, now time.Time, after string) {
-	if q.c.opts.Archive == nil || !wanted.State.Terminal() {
+	if q.c.opts.Archive == nil || !wanted.State.Terminal() && wanted.State != anyState {
 		return
 	}
 	if words := wanted.unarchived(); len(words) > 0 {
 		page.ArchiveNote = q.T("archive.words", strings.Join(words, ", "))
 		return
 	}
-	ask := ArchiveQuery{Pool: q.site.name, State: wanted.State, Kinds: wanted.Kinds, Queues: wanted.Queues, Groups: wanted.Groups, Whole: len(wanted.Data) > 0}
+	ask := ArchiveQuery{Pool: q.site.name, State: wanted.State, Kinds: wanted.Kinds, Queues: wanted.Queues, Groups: wanted.Groups, Whole: wanted.whole()}
+	if wanted.State == anyState {
+		ask.State = ""
+	}
 	budget, size := searched, rows
 	switch {
 	case ask.Whole:
-		budget = searchedWhole
-	case len(wanted.Error) > 0 || wanted.Older+wanted.Newer > 0: // which the archive does not compare
+		budget = readAtOnce
+	case len(wanted.Error)+len(wanted.Causes) > 0 || wanted.Unique != "" || wanted.Older+wanted.Newer > 0: // which the archive does not compare
 		size = archiveRows
 	}
 	end, err := q.search(ask.Whole)

@@ -29,7 +29,7 @@ func (m *memory) Tasks(_ context.Context, q ArchiveQuery, after string, limit in
 			page.Next = strconv.Itoa(i)
 			break
 		}
-		if t := m.tasks[i]; t.State == q.State && (len(q.Kinds) == 0 || slices.Contains(q.Kinds, t.Kind)) {
+		if t := m.tasks[i]; (q.State == "" || t.State == q.State) && (len(q.Kinds) == 0 || slices.Contains(q.Kinds, t.Kind)) {
 			copied := *t
 			page.Tasks = append(page.Tasks, &copied)
 		}

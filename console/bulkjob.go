@@ -28,6 +28,9 @@ func (c *Console) bulkQuery(text string, state task.State, at time.Time) (task.P
 	if wanted.State != "" && wanted.State != state {
 		return task.PageQuery{}, &task.FieldError{Field: "state", Msg: "must be that of the query, " + string(wanted.State)}
 	}
+	if state == anyState {
+		return task.PageQuery{}, &task.FieldError{Field: "state", Msg: "must be one state: a job changes the tasks of one state"}
+	}
 	wanted.State = state
 	ask := wanted.pageQuery(at)
 	if match := ask.Match; ask.Whole {
@@ -212,6 +215,10 @@ func (q *request) bulkWords(text string) (words []bulkWord) {
 	}
 	for _, e := range wanted.Error {
 		add(q.T("task.error"), e)
+	}
+	add(q.T("task.cause"), wanted.Causes...)
+	for _, h := range wanted.Head {
+		add(q.T("task.headers"), h)
 	}
 	for _, d := range wanted.Data {
 		add(q.T("task.payload")+" / "+q.T("task.result"), d)

@@ -89,7 +89,7 @@ func TestUserActsOnAllTasksThatMatch(t *testing.T) {
 	if got := b.get("m129"); got.State != task.Stopped || got.StopWhy != "wrong <list>" {
 		t.Errorf("%+v", got)
 	}
-	if entries := b.audit(false); len(entries) != 3 || entries[1].Count != 130 || entries[1].User != "ann" || !strings.Contains(entries[1].Target, `"kind:mail"`) {
+	if entries := b.audit(false); len(entries) != 3 || entries[1].Count != 130 || entries[1].User != "ann" || !strings.Contains(entries[1].Target, "`kind:mail`") {
 		t.Errorf("audit %+v", entries)
 	}
 	b.marked(b.page("bulk"), "tasks")

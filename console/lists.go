@@ -159,24 +159,6 @@ func (q *request) rejected() error {
 	return q.render("rejected", time.Now(), page)
 }
 
-type auditPage struct {
-	Entries []task.AuditEntry
-	Refused bool
-	Next    string
-}
-
-func (q *request) audit() error {
-	page := auditPage{Refused: q.FormValue("refused") != ""}
-	entries, err := q.site.store.AuditLog(q.Context(), q.FormValue("after"), 2*rows, page.Refused)
-	if err != nil {
-		return err
-	}
-	if page.Entries = entries; len(entries) == 2*rows {
-		page.Next = entries[len(entries)-1].ID
-	}
-	return q.render("audit", time.Now(), page)
-}
-
 // home leads to the first pool that the user may see.
 func (q *request) home() error {
 	names := q.readable()

@@ -17,11 +17,19 @@ type loginPage struct {
 }
 
 // toLogin answers a request without a known user. It redirects a request for a page to the
-// login form, which leads back to the page. It refuses other requests.
+// login form, which leads back to the page. It refuses other requests; that of a form gets the login form,
+// because the session has ended since the page was opened.
 func (q *request) toLogin() error {
 	if q.Method == http.MethodGet && q.Header.Get("HX-Request") == "" && !strings.HasSuffix(q.URL.Path, "/live") {
 		http.Redirect(q.w, q.Request, q.Root("/login")+"?next="+url.QueryEscape(q.Here()), http.StatusSeeOther)
 		return nil
+	}
+	if q.Header.Get("HX-Request") == "" && q.Method == http.MethodPost {
+		page := loginPage{Error: q.T("login.ended"), Back: q.PostFormValue("back"), Methods: q.c.opts.Gate.Methods()}
+		if from, err := url.Parse(q.Referer()); page.Back == "" && err == nil {
+			page.Back = from.RequestURI()
+		}
+		return q.renderStatus(http.StatusUnauthorized, "login", time.Time{}, page)
 	}
 	return &problem{http.StatusUnauthorized, "error.login", nil}
 }

@@ -65,7 +65,7 @@ func TestSearchesKeepNoPayloads(t *testing.T) {
 			t.Fatal(err)
 		}
 		page := tasksPage{Costly: true}
-		if err := q.fill(&page, wanted, p, 50); err != nil {
+		if err := q.fill(&page, wanted, p, "", 50); err != nil {
 			t.Fatal(err)
 		}
 		if len(page.Tasks) == 0 && !strings.HasPrefix(text, "parent:") {

@@ -30,8 +30,11 @@ type overviewPage struct {
 	Alerts   *alertSummary // nil if none fires
 	Failures []failures.Group
 	All      bool // Failures are of all failed tasks that are kept
-	Slow     []*task.Task
-	Chart    *chart
+	Newest   int  // of how many failed tasks Failures are
+	// KeptFailed is how many failed tasks Redis keeps.
+	KeptFailed int
+	Slow       []*task.Task
+	Chart      *chart
 }
 
 // longest bounds the groups of failures on the page.
@@ -42,7 +45,10 @@ func (q *request) overview() error {
 	if err != nil {
 		return err
 	}
-	page := overviewPage{Stats: p.Stats, Counts: counts(p.Stats), Failures: p.Failures, All: p.AllFailures, Trouble: q.troubles(p), Alerts: summary(&p.Alerts)}
+	page := overviewPage{Stats: p.Stats, Counts: counts(p.Stats), KeptFailed: p.Stats.Kept[task.Failed], Failures: p.Failures, All: p.AllFailures, Trouble: q.troubles(p), Alerts: summary(&p.Alerts)}
+	for _, g := range page.Failures {
+		page.Newest += len(g.Tasks)
+	}
 	page.Failures = page.Failures[:min(len(page.Failures), longest)]
 	page.Chart = q.chartOf("")
 	page.Slow = p.Slow[:min(len(p.Slow), longest)]

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/alert"
+	"github.com/ltsworker/ltsworker/internal/failures"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // The overview begins with the alerts that fire: critical ones before others, silenced ones last.
@@ -52,6 +54,12 @@ func TestOverviewBeginsWithAlertsThatFire(t *testing.T) {
 	if text := show(); !strings.Contains(text, ">2 more<") || strings.Contains(text, "q.known") || !strings.Contains(text, "No process runs alert rules") {
 		t.Errorf("%s", text)
 	}
+	failed := &task.Task{Spec: task.Spec{ID: "f", Kind: "k"}, State: task.Failed, Error: "refused", EndedAt: p.At}
+	own.Failures, own.AllFailures, own.Stats.Kept = failures.Groups([]*task.Task{failed, failed}), false, map[task.State]int{task.Failed: 2002}
+	if text := show(); !strings.Contains(text, "The newest 2 of 2002 failed tasks") {
+		t.Errorf("%s", text)
+	}
+	own.Failures = nil
 	own.Alerts = alert.State{Rules: []alert.Rule{{Name: "r"}}}
 	if text := show(); strings.Contains(text, "Alerts that fire") || !strings.Contains(text, "Nothing needs attention") {
 		t.Errorf("%s", text)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/failures"
 	"github.com/ltsworker/ltsworker/internal/spelling"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -13,14 +14,16 @@ import (
 // query is what the box of the page of tasks has: words that are all required. Words with the
 // same name are alternatives.
 type query struct {
-	State  task.State // "" for the default of the page
+	State  task.State // "" for the default of the page, anyState for all states
 	IDs    []string
 	Kinds  []string
 	Queues []string
 	Groups []string
 	Labels []string // a task needs all of them
 	Error  []string // parts of the error or the code, all of them, without regard to case
+	Causes []string // causes of a failure
 	Data   []string // parts of the payload or the result, all of them, without regard to case
+	Head   []string // parts of a header NAME=VALUE, all of them, without regard to case
 	Parent string
 	Unique string
 	Hold   bool
@@ -29,7 +32,7 @@ type query struct {
 }
 
 // queryNames are the names of the words.
-var queryNames = []string{"state", "id", "kind", "queue", "group", "label", "error", "payload", "parent", "unique", "hold", "age"}
+var queryNames = []string{"state", "id", "kind", "queue", "group", "label", "error", "cause", "payload", "header", "parent", "unique", "hold", "age"}
 
 // parseQuery reads a query: words NAME:VALUE with quotes around a VALUE with spaces. A word
 // without a name is an id.
@@ -50,8 +53,8 @@ func (q *query) add(name, value string) error {
 	wrong := func(msg string) error { return &task.FieldError{Field: name, Msg: msg} }
 	switch name {
 	case "state":
-		if !slices.Contains(task.States(), task.State(value)) {
-			return wrong("must be one of " + joined(task.States()) + suggestion(value, texted(task.States())))
+		if !slices.Contains(task.States(), task.State(value)) && task.State(value) != anyState {
+			return wrong("must be any or one of " + joined(task.States()) + suggestion(value, texted(task.States())))
 		}
 		q.State = task.State(value)
 	case "id":
@@ -66,6 +69,10 @@ func (q *query) add(name, value string) error {
 		q.Labels = append(q.Labels, value)
 	case "error":
 		q.Error = append(q.Error, strings.ToLower(value))
+	case "cause":
+		q.Causes = append(q.Causes, value)
+	case "header":
+		q.Head = append(q.Head, strings.ToLower(value))
 	case "payload":
 		q.Data = append(q.Data, strings.ToLower(value))
 	case "parent":
@@ -118,6 +125,14 @@ func parseAge(text string) (time.Duration, error) {
 	return time.ParseDuration(text)
 }
 
+// quoted returns a value as a word of a query has it.
+func quoted(value string) string {
+	if strings.Contains(value, " ") {
+		return `"` + value + `"`
+	}
+	return value
+}
+
 // splitWords splits at spaces outside of double quotes, which it removes.
 func splitWords(text string) (words []string) {
 	var word strings.Builder
@@ -144,10 +159,13 @@ func splitWords(text string) (words []string) {
 	return words
 }
 
+// whole reports whether tasks are compared with their payloads or headers, which costs much.
+func (q *query) whole() bool { return len(q.Data)+len(q.Head) > 0 }
+
 // pageQuery returns the part of the query that the store compares, and whether the tasks are
 // read whole.
 func (q *query) pageQuery(now time.Time) task.PageQuery {
-	p := task.PageQuery{State: q.State, Kinds: q.Kinds, Queues: q.Queues, Groups: q.Groups, Labels: q.Labels, Hold: q.Hold, Whole: len(q.Data) > 0}
+	p := task.PageQuery{State: q.State, Kinds: q.Kinds, Queues: q.Queues, Groups: q.Groups, Labels: q.Labels, Hold: q.Hold, Whole: q.whole()}
 	p.Match = func(t *task.Task) bool { return q.matches(t, now) }
 	return p
 }
@@ -161,9 +179,14 @@ func (q *query) matches(t *task.Task, now time.Time) bool {
 		})
 	}
 	age := now.Sub(t.CreatedAt)
-	return in(q.Kinds, t.Kind) && in(q.Queues, t.Queue) && in(q.Groups, t.Group) && (q.State == "" || t.State == q.State) &&
+	headers := make([]string, 0, len(t.Headers))
+	for name, value := range t.Headers {
+		headers = append(headers, name+"="+value)
+	}
+	return in(q.Kinds, t.Kind) && in(q.Queues, t.Queue) && in(q.Groups, t.Group) && (q.State == "" || q.State == anyState || t.State == q.State) &&
 		!slices.ContainsFunc(q.Labels, func(l string) bool { return !slices.Contains(t.Labels, l) }) &&
-		contains(q.Error, t.Error, string(t.Code)) && contains(q.Data, string(t.Payload), string(t.Result)) &&
+		contains(q.Error, t.Error, string(t.Code)) && contains(q.Data, string(t.Payload), string(t.Result)) && contains(q.Head, headers...) &&
+		(len(q.Causes) == 0 || t.State == task.Failed && slices.Contains(q.Causes, failures.Cause(t))) && (q.Unique == "" || slices.Contains(task.Filter{Unique: []string{q.Unique}}.StoredUnique(), t.Unique)) &&
 		(q.Parent == "" || t.Shard.Parent == q.Parent) && (!q.Hold || t.Hold) &&
 		(q.Older == 0 || age >= q.Older) && (q.Newer == 0 || age < q.Newer)
 }

@@ -178,7 +178,11 @@ func (q *request) renderStatus(status int, name string, at time.Time, data any) 
 type errorPage struct {
 	Status int
 	Text   string
+	Find   string // what was taken for the id of a task and is none; "" for another error
 }
+
+// Word returns Find as the value of a word of a query.
+func (p errorPage) Word() string { return quoted(p.Find) }
 
 // timeTag shows a time. A script of the page writes it in the zone that the user has chosen, and
 // keeps the age in its title current.

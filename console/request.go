@@ -62,7 +62,7 @@ func (v view) Live() bool {
 
 // sections are the entries of the navigation for pages that have none of their own.
 var sections = map[string]string{
-	"task": "tasks", "archived": "tasks", "bulk": "tasks", "bulkjob": "tasks", "queue": "queues", "group": "groups",
+	"task": "tasks", "causes": "tasks", "archived": "tasks", "bulk": "tasks", "bulkjob": "tasks", "queue": "queues", "group": "groups",
 	"trigger": "triggers", "triggeredit": "triggers", "calendar": "triggers",
 }
 

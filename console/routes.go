@@ -22,6 +22,7 @@ var routes = []route{
 	{http.MethodGet, "{$}", access.Viewer, (*request).overview},
 	{http.MethodGet, "tasks", access.Viewer, (*request).tasks},
 	{http.MethodGet, "task", access.Viewer, (*request).task},
+	{http.MethodGet, "causes", access.Viewer, (*request).causes},
 	{http.MethodGet, "chart", access.Viewer, (*request).chart},
 	{http.MethodGet, "archived", access.Viewer, (*request).archived},
 	{http.MethodGet, "log", access.Viewer, (*request).log},
@@ -56,7 +57,6 @@ var routes = []route{
 	{http.MethodPost, "bulk/delete", access.Admin, bulkOf(bulk.Delete)},
 	{http.MethodPost, "bulk/confirm", access.Operator, (*request).confirmBulk},
 	{http.MethodPost, "bulk/cancel", access.Operator, (*request).cancelBulk},
-	{http.MethodPost, "failures/retry", access.Operator, (*request).retryFailures},
 	{http.MethodPost, "pause", access.Operator, (*request).pause},
 	{http.MethodPost, "resume", access.Operator, (*request).resume},
 	{http.MethodPost, "limit", access.Admin, (*request).limit},
@@ -199,7 +199,7 @@ func (q *request) answer(do func(*request) error) {
 	if status >= http.StatusInternalServerError {
 		q.c.log.Error("console", "path", q.URL.Path, "err", err)
 	}
-	if err := q.renderStatus(status, "error", time.Time{}, errorPage{Status: status, Text: text}); err != nil {
+	if err := q.renderStatus(status, "error", time.Time{}, errorPage{Status: status, Text: text, Find: q.missing(err)}); err != nil {
 		q.c.log.Error("console", "path", q.URL.Path, "err", err)
 		http.Error(q.w, text, status)
 	}

@@ -48,6 +48,7 @@ type site struct {
 	failed  failures.Reader
 
 	inspection shared[[]task.Finding]
+	causes     shared[causeList]
 	readOnly   shared[bool] // the Redis user may change nothing
 	logs       logs
 	history    *history // of the charts
@@ -58,7 +59,7 @@ func newSite(store *redisstore.Store, o *Options, query bulkQuery, log *slog.Log
 	if err != nil {
 		return nil, err
 	}
-	s := &site{inspection: shared[[]task.Finding]{keep: time.Minute, within: inspecting}, readOnly: shared[bool]{keep: time.Minute, within: patience}, name: store.Pool(), store: store, pool: p}
+	s := &site{inspection: shared[[]task.Finding]{keep: time.Minute, within: inspecting}, causes: shared[causeList]{keep: 5 * time.Second, within: 30 * time.Second}, readOnly: shared[bool]{keep: time.Minute, within: patience}, name: store.Pool(), store: store, pool: p}
 	s.history = newHistory()
 	go s.sample()
 	s.hub = newHub(store, p, log.With("pool", s.name))

@@ -2,6 +2,8 @@ package console
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -68,6 +70,15 @@ type step struct {
 
 // Took returns how long the step took.
 func (s step) Took() time.Duration { return max(s.To.Sub(s.From), 0) }
+
+// missing returns the id of the task that an error says is none.
+func (q *request) missing(err error) string {
+	var p *problem
+	if errors.As(err, &p) && p.key == "error.no_task" && q.site != nil {
+		return fmt.Sprint(p.args...)
+	}
+	return ""
+}
 
 func (q *request) task() error {
 	id := q.FormValue("id")

@@ -17,8 +17,10 @@ import (
 const (
 	rows     = 50
 	searched = 5000
-	// searchedWhole is that of a search in payloads, which may have a MiB each.
-	searchedWhole = 500
+	// readAtOnce is how many one read of a search has: their payloads may have a MiB each.
+	readAtOnce = 500
+	// searchTime is how long the reads for one page take before it ends with fewer tasks.
+	searchTime = 150 * time.Millisecond
 )
 
 // tasksPage is the list of tasks.
@@ -39,7 +41,8 @@ type tasksPage struct {
 }
 
 // tasks shows a list of tasks in one state. A query that is the id of a task leads to its page.
-// The state is always in the address, so that the list stays one of that state.
+// The state is always in the address, so that the list stays one of that state. A query without a state
+// finds tasks of all states.
 func (q *request) tasks() error {
 	text := q.FormValue("q")
 	wanted, err := parseQuery(text)
@@ -50,26 +53,46 @@ func (q *request) tasks() error {
 	if err != nil {
 		return err
 	}
-	if len(wanted.IDs) > 0 || wanted.Unique != "" {
-		return q.named(wanted, text, p)
-	}
-	page := tasksPage{Query: text, Counts: counts(p.Stats), Costly: len(wanted.Data) > 0}
 	if wanted.State == "" {
 		wanted.State = task.State(q.FormValue("state"))
 	}
-	switch {
-	case wanted.Hold:
-		wanted.State = task.Scheduled
-	case wanted.Parent != "" && wanted.State == "": // the children in all states
-	case !slices.Contains(task.States(), wanted.State):
-		http.Redirect(q.w, q.Request, q.With("state", string(firstState(p.Stats))), http.StatusSeeOther)
+	if wanted.State == "" && len(wanted.IDs) == 0 && wanted.Unique != "" {
+		live := ""
+		for t, err := range q.site.pool.Tasks(q.Context(), task.Filter{Unique: []string{wanted.Unique}, States: []task.State{task.Scheduled, task.Waiting, task.Running, task.Exporting}, Brief: true}) {
+			if err != nil {
+				return err
+			}
+			live = t.ID
+		}
+		to := q.With("state", string(anyState)) // an ended task holds its key no longer
+		if live != "" {
+			to = q.Path("task", "id", live)
+		}
+		http.Redirect(q.w, q.Request, to, http.StatusSeeOther)
 		return nil
 	}
-	page.State, page.Total = wanted.State, page.Counts[wanted.State]
+	if len(wanted.IDs) > 0 {
+		return q.named(wanted, text, p)
+	}
+	page := tasksPage{Query: text, Counts: counts(p.Stats), Costly: wanted.whole()}
+	switch wanted.anywhere(); {
+	case wanted.Hold:
+		wanted.State = task.Scheduled
+	case wanted.State == anyState:
+	case wanted.Parent != "" && wanted.State == "": // the children in all states
+	case !slices.Contains(task.States(), wanted.State):
+		first := firstState(p.Stats)
+		if text != "" && wanted.State == "" {
+			first = anyState
+		}
+		http.Redirect(q.w, q.Request, q.With("state", string(first)), http.StatusSeeOther)
+		return nil
+	}
+	page.State, page.Total = wanted.State, total(page.Counts, wanted.State)
 	after, archived := strings.CutPrefix(q.FormValue("after"), inArchive)
 	if archived {
 		q.goOn(&page, wanted, p.At, after)
-	} else if err := q.fill(&page, wanted, p, rows); err != nil {
+	} else if err := q.fill(&page, wanted, p, after, rows); err != nil {
 		return err
 	} else if page.Next == "" && wanted.Parent == "" {
 		q.goOn(&page, wanted, p.At, "")
@@ -110,8 +133,8 @@ func firstState(s pool.Stats) task.State {
 	return task.Running
 }
 
-// fill reads the tasks of a page, of the states with an index at most limit.
-func (q *request) fill(page *tasksPage, wanted query, p *picture, limit int) error {
+// fill reads the tasks of a page after a position, of the states with an index at most limit.
+func (q *request) fill(page *tasksPage, wanted query, p *picture, after string, limit int) error {
 	end, err := q.search(page.Costly)
 	if err != nil {
 		return err
@@ -119,6 +142,14 @@ func (q *request) fill(page *tasksPage, wanted query, p *picture, limit int) err
 	defer end()
 	ctx, cancel := context.WithTimeout(q.Context(), patience)
 	defer cancel()
+	if wanted.State == anyState {
+		return q.fillAny(ctx, page, wanted, p, after, limit)
+	}
+	return q.fillOne(ctx, page, wanted, p, after, limit)
+}
+
+// fillOne is fill for one state.
+func (q *request) fillOne(ctx context.Context, page *tasksPage, wanted query, p *picture, after string, limit int) error {
 	if wanted.Parent != "" || wanted.State == task.Exporting {
 		return q.fillFrom(ctx, page, wanted, p.At)
 	}
@@ -135,13 +166,18 @@ func (q *request) fill(page *tasksPage, wanted query, p *picture, limit int) err
 			return ok
 		}
 	}
-	ask.After, ask.Limit, ask.Budget = q.FormValue("after"), limit, searched
-	if ask.Whole {
-		ask.Budget = searchedWhole
+	ask.After, ask.Limit, ask.Budget = after, limit, readAtOnce
+	for began := time.Now(); ; {
+		found, err := q.site.pool.Page(ctx, ask)
+		if err != nil {
+			return err
+		}
+		page.Tasks, page.Read, page.Next = append(page.Tasks, found.Tasks...), page.Read+found.Read, found.Next
+		ask.After, ask.Limit = found.Next, ask.Limit-len(found.Tasks)
+		if found.Next == "" || ask.Limit <= 0 || page.Read >= searched || time.Since(began) > searchTime {
+			return nil
+		}
 	}
-	found, err := q.site.pool.Page(ctx, ask)
-	page.Tasks, page.Read, page.Next = found.Tasks, found.Read, found.Next
-	return err
 }
 
 // search waits for one of the places of searches that cost much, of which each may read many
@@ -169,11 +205,11 @@ func (q *request) fillRunning(ctx context.Context, page *tasksPage, wanted query
 		}
 	}
 	page.More = max(p.Stats.Running-len(p.Running)-len(p.Parents), 0)
-	if len(wanted.Labels)+len(wanted.Error)+len(wanted.Data) == 0 && wanted.Older+wanted.Newer == 0 {
+	if wanted.indexed() {
 		page.Tasks = found
 		return nil
 	}
-	for t, err := range q.site.details(ctx, found, len(wanted.Data) == 0) {
+	for t, err := range q.site.details(ctx, found, !wanted.whole()) {
 		if err != nil {
 			return err
 		}
@@ -187,7 +223,7 @@ func (q *request) fillRunning(ctx context.Context, page *tasksPage, wanted query
 
 // fillFrom reads the children of a parent or the exporting tasks, both of which are few.
 func (q *request) fillFrom(ctx context.Context, page *tasksPage, wanted query, now time.Time) error {
-	f := task.Filter{Parent: wanted.Parent, Brief: len(wanted.Data) == 0}
+	f := task.Filter{Parent: wanted.Parent, Brief: !wanted.whole()}
 	if wanted.State != "" {
 		f.States = []task.State{wanted.State}
 	}
@@ -212,7 +248,7 @@ func (q *request) fillFrom(ctx context.Context, page *tasksPage, wanted query, n
 
 // forgetData removes what a search has compared and a list does not show: a list may have hundreds of
 // tasks with a MiB each.
-func forgetData(t *task.Task) { t.Payload, t.Result = nil, nil }
+func forgetData(t *task.Task) { t.Payload, t.Result, t.Headers = nil, nil, nil }
 
 // named shows the tasks with the ids of the query or with its unique key.
 func (q *request) named(wanted query, text string, p *picture) error {

@@ -53,18 +53,18 @@
   // Live: a message makes the page request its content again, at most twice a second, and not while
   // the user chooses rows or writes in a form.
   const state = document.getElementById("state");
-  let stale = false, next = 0, timer = 0, broken = false;
+  let stale = false, next = 0, timer = 0, broken = false, searching = false;
   const task = new URLSearchParams(location.search).get("id");
   // A table or a log gets the focus from a click, for scrolling. That does not hold the page.
   const focused = () => { const at = document.activeElement; return main !== at && main.contains(at) && !(at.matches("table, pre, div") && !at.matches(":focus-visible")); };
-  const held = () => !!main.querySelector("input[name=id][type=checkbox]:checked, details[data-user][open]")
+  const held = () => searching || !!main.querySelector("input[name=id][type=checkbox]:checked, details[data-user][open]")
     || [...main.querySelectorAll("input:not([type=checkbox]), textarea")].some((field) => field.value !== field.defaultValue)
     || focused()
     || !getSelection().isCollapsed && main.contains(getSelection().anchorNode);
   function show() {
     const at = main.querySelector("[data-at]");
     state.className = broken ? "off" : "";
-    state.textContent = broken ? text("off") : stale && held() ? text("held") : at ? text("age").replace("{0}", span(Date.now() - at.dataset.at)) : "";
+    state.textContent = broken ? text("off") : stale && held() ? text(searching ? "searching" : "held") : at ? text("age").replace("{0}", span(Date.now() - at.dataset.at)) : "";
   }
   function refresh() {
     clearTimeout(timer);
@@ -107,6 +107,33 @@
   main.addEventListener("click", (event) => { const details = event.target.closest?.("summary")?.parentElement; if (details) details.dataset.user = ""; });
   document.body.addEventListener("htmx:afterSwap", () => { times(); place(); show(); logs(); charts(); });
   document.body.addEventListener("htmx:responseError", (event) => { if (event.detail.xhr.status === 401) location.reload(); });
+
+  // A search whose page is not full goes on by itself for some pages, one request after the other. Its rows
+  // are those of several pages, so the page does not read itself again.
+  async function search() {
+    const full = 50, most = 40, found = () => main.querySelectorAll("table.tasks tbody a").length;
+    let read = +main.querySelector("p.more[data-read]")?.dataset.read || 0;
+    for (let n = 0; n < most && !document.hidden; n++) {
+      const more = main.querySelector("p.more[data-read]"), next = more?.querySelector("a[rel=next]");
+      if (!next || found() >= full || held() && !searching) return;
+      searching = true;
+      const answer = await fetch(next.href, { headers: { "HX-Request": "true", "HX-Target": "main" } }).catch(() => null);
+      if (!answer?.ok) return;
+      const part = new DOMParser().parseFromString(await answer.text(), "text/html"), rest = part.querySelector("p.more[data-read]");
+      const rows = [...part.querySelectorAll("table.tasks tbody tr")].filter((row) => row.querySelector("a")), body = main.querySelector("table.tasks tbody");
+      if (!rest || !body || !more.isConnected) return;
+      if (rows.length && !found()) body.replaceChildren();
+      body.append(...rows.map((row) => document.importNode(row, true)));
+      read += +rest.dataset.read;
+      const compared = rest.querySelector(".compared");
+      if (compared) compared.textContent = rest.dataset.text.replace("{0}", read).replace("{1}", rest.dataset.total);
+      more.replaceWith(document.importNode(rest, true));
+      times();
+      place();
+      show();
+    }
+  }
+  addEventListener("load", search);
 
   // Logs: the settings of the reader stay when the content of the page is replaced.
   const logState = { follow: true, wrap: true, find: "" };

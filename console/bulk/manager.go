@@ -263,7 +263,7 @@ func (j *Job) target() string {
 	if j.Verb == Change {
 		text = fmt.Sprintf("priority %d, ", j.Priority) + text
 	}
-	return fmt.Sprintf("%s, query %q, job %s", text, j.Query, j.ID)
+	return fmt.Sprintf("%s, query %#q, job %s", text, j.Query, j.ID)
 }
 
 // Cancel ends a job on behalf of a user that was identified by the method. A job that runs ends after

@@ -8,6 +8,8 @@ export const pages = [
   ["succeeded", "tasks?state=succeeded", "report-1"],
   ["search", "tasks?q=" + encodeURIComponent('state:failed kind:disk.write error:"disk full"'), "export-1"],
   ["payload", "tasks?q=" + encodeURIComponent("state:failed payload:nobody"), "mail-201"],
+  ["any", "tasks?state=any&q=" + encodeURIComponent("header:00f067aa"), "mail-101"],
+  ["causes", "causes", "disk full"],
   ["failed-task", "task?id=mail-101", "connection refused"],
   ["task", "task?id=cut-1", "frame 6 of 6"],
   ["limited", "task?id=acme-1", "acme-4"],

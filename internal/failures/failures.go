@@ -4,7 +4,6 @@ package failures
 import (
 	"cmp"
 	"context"
-	"regexp"
 	"slices"
 	"time"
 
@@ -24,8 +23,7 @@ const (
 	every = 2 * time.Second
 )
 
-// Group is the failed tasks of one kind with the same code and, numbers aside,
-// the same error.
+// Group is the failed tasks of one kind with one cause.
 type Group struct {
 	Key   string
 	Tasks []*task.Task // as the store returned them; at least one
@@ -36,17 +34,11 @@ type Group struct {
 // Text returns the error of the latest task, or its code if it has none.
 func (g Group) Text() string { return cmp.Or(g.Last.Error, string(g.Last.Code)) }
 
-// Title is Text with "#" in place of each number, since the errors may differ in them.
-func (g Group) Title() string { return numbers.ReplaceAllString(g.Text(), "#") }
+// Title returns the cause of the group.
+func (g Group) Title() string { return Cause(g.Last) }
 
-// numbers matches the numbers in errors, such as ports, ids and times. Errors that
-// differ only in them are in one group.
-var numbers = regexp.MustCompile(`[0-9]+`)
-
-// keyOf returns the key of the group that the task belongs to.
-func keyOf(t *task.Task) string {
-	return t.Kind + " " + string(t.Code) + " " + numbers.ReplaceAllString(t.Error, "0")
-}
+// keyOf returns the key of the group that a failed task belongs to.
+func keyOf(t *task.Task) string { return t.Kind + " " + Cause(t) }
 
 // Groups groups failed tasks, the largest group first.
 func Groups(tasks []*task.Task) (groups []Group) {

@@ -205,7 +205,7 @@ func TestTopStaysOnWhatIsChosen(t *testing.T) {
 	on(queueTable, "m")
 	show(queuesOf("a", "b", "m", "n"), "beta", "alpha")
 	on(queueTable, "m")
-	on(failureTable, "k error beta")
+	on(failureTable, "k beta")
 	m.press("o") // by waiting tasks, which moves all
 	on(queueTable, "m")
 	show(snapshot{})

@@ -279,7 +279,7 @@ func TestFailuresAreReadWithoutWholeTasksAndOnlyAfterAChange(t *testing.T) {
 	admin.fail("r", "why 1", admin.claim("r", "default", 1)...)
 	s := newSite(t, server.User(t, "brief", "~*", "&*", "+@all", "-get").URL())
 	s.read()
-	if g := s.now.failures; len(g) != 1 || g[0].Key != "x permanent why 0" || len(g[0].Tasks) != 1 || !s.now.all {
+	if g := s.now.failures; len(g) != 1 || g[0].Key != "x permanent: why #" || len(g[0].Tasks) != 1 || !s.now.all {
 		t.Fatalf("got %+v, %v", g, s.trouble)
 	}
 	if ids, err := failures.Alike(t.Context(), s.c.Pool, s.now.failures[0]); err != nil || !slices.Equal(ids, []string{"f"}) {

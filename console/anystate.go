@@ -1,0 +1,77 @@
+package console
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// anyState selects the tasks of all states.
+const anyState task.State = "any"
+
+// anyStates are the states in the order of a list of all states.
+var anyStates = []task.State{task.Running, task.Waiting, task.Scheduled, task.Exporting, task.Failed, task.Stopped, task.Expired, task.Succeeded}
+
+// total returns how many tasks a list may have.
+func total(counts map[task.State]int, state task.State) (n int) {
+	if state != anyState {
+		return counts[state]
+	}
+	for _, c := range counts {
+		n += c
+	}
+	return n
+}
+
+// single reports whether the query names single tasks, in whatever state they are.
+func (q *query) single() bool { return len(q.IDs) > 0 || q.Unique != "" && q.State == "" }
+
+// indexed reports whether the query has only words that the index of running tasks has.
+func (q *query) indexed() bool {
+	return len(q.Labels)+len(q.Error)+len(q.Causes) == 0 && !q.whole() && q.Unique == "" && q.Older+q.Newer == 0
+}
+
+// anywhere clears the state of a query for the children of a parent in all states, which are one list.
+func (q *query) anywhere() {
+	if q.Parent != "" && q.State == anyState {
+		q.State = ""
+	}
+}
+
+// fillAny reads the tasks of a page of all states, state by state. A position is that of a state behind
+// its name.
+func (q *request) fillAny(ctx context.Context, page *tasksPage, wanted query, p *picture, after string, limit int) error {
+	states := anyStates
+	if after != "" {
+		name, rest, _ := strings.Cut(after, ".")
+		i := slices.Index(anyStates, task.State(name))
+		if i < 0 {
+			return &task.FieldError{Field: "after", Msg: "is no position of a page"}
+		}
+		states, after = anyStates[i:], rest
+	}
+	has := counts(p.Stats)
+	for i, began := 0, time.Now(); i < len(states); i++ {
+		if wanted.State = states[i]; has[wanted.State] == 0 {
+			continue
+		}
+		if len(page.Tasks) >= limit || page.Read >= searched || time.Since(began) > searchTime {
+			page.Next = string(wanted.State) + "."
+			return nil
+		}
+		part := tasksPage{}
+		if err := q.fillOne(ctx, &part, wanted, p, after, limit-len(page.Tasks)); err != nil {
+			return err
+		}
+		page.Tasks, page.Read, page.More = append(page.Tasks, part.Tasks...), page.Read+part.Read, page.More+part.More
+		if part.Next != "" {
+			page.Next = string(wanted.State) + "." + part.Next
+			return nil
+		}
+		after = ""
+	}
+	return nil
+}
