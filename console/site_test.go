@@ -66,7 +66,7 @@ func TestViewersShareOneRead(t *testing.T) {
 	b.page("queues")
 	one := sent.n.Load()
 	s.hub.changed.Store(time.Now().Add(time.Hour).UnixNano()) // each picture is old when it has been read
-	s.mu.Lock()                                               // nobody reads before all of them wait
+	s.pictures.mu.Lock()                                      // nobody reads before all of them wait
 	var began, viewers sync.WaitGroup
 	for range 200 {
 		began.Add(1)
@@ -78,9 +78,64 @@ func TestViewersShareOneRead(t *testing.T) {
 		})
 	}
 	began.Wait()
-	s.mu.Unlock()
+	s.pictures.mu.Unlock()
 	viewers.Wait()
 	if got := sent.n.Load() - one; one == 0 || got > 5*one { // one read, and further ones for viewers who came late
 		t.Errorf("%d calls for 200 viewers, %d for one", got, one)
+	}
+}
+
+// While events are followed, many viewers of a list or a task cause as few calls as one.
+func TestViewersOfAListShareOneRead(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t, nil)
+	b.enqueue(task.Spec{ID: "a", Queue: "live"})
+	b.listen("")
+	b.reading()
+	s := b.c.sites[b.name]
+	var sent calls
+	b.rdb.AddHook(&sent)
+	for _, path := range []string{"tasks?q=state:waiting+queue:live", "tasks?q=state:running+age:<1h", "task?id=a"} {
+		s.forget()
+		before := sent.n.Load()
+		b.page(path)
+		one := sent.n.Load() - before
+		before = sent.n.Load()
+		var viewers sync.WaitGroup
+		for range 100 {
+			viewers.Go(func() { b.page(path) })
+		}
+		viewers.Wait()
+		// The reads of the stream are among the calls; after a second, the viewers share another read.
+		if got := sent.n.Load() - before; one == 0 || got > 20*one {
+			t.Errorf("%s: %d calls for 100 viewers, %d for one", path, got, one)
+		}
+	}
+}
+
+// What viewers share is read again after an event, and nothing is shared while no events are followed.
+func TestSharedListsHaveTheChangesOfTheEvents(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t, nil)
+	for i := range 3 {
+		id := fmt.Sprint("t", i)
+		b.enqueue(task.Spec{ID: id})
+		if page := b.page("tasks?state=waiting"); !strings.Contains(page, "id="+id) {
+			t.Fatalf("task %s is missing", id)
+		}
+	}
+	s := b.listen("")
+	b.reading()
+	for i := range 5 {
+		id := fmt.Sprint("u", i)
+		b.enqueue(task.Spec{ID: id, Queue: "live"})
+		for {
+			if _, m := s.next(); slices.Contains(m.Tasks, id) {
+				break
+			}
+		}
+		if page := b.page("tasks?q=state:waiting+queue:live"); !strings.Contains(page, "id="+id) {
+			t.Fatalf("task %s is missing", id)
+		}
 	}
 }

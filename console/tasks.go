@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -21,17 +22,22 @@ const (
 	searchedWhole = 500
 )
 
+// listed is a page of a list of tasks. Viewers share it.
+type listed struct {
+	Tasks []*task.Task
+	Total int    // tasks of the state
+	Read  int    // of these, how many were compared for this page
+	Next  string // asks for the next page
+	More  int    // tasks that no page has
+}
+
 // tasksPage is the list of tasks.
 type tasksPage struct {
+	listed
 	Query  string
 	State  task.State
 	Counts map[task.State]int
-	Tasks  []*task.Task
-	Total  int    // tasks of the state
-	Read   int    // of these, how many were compared for this page
-	Next   string // asks for the next page
-	More   int    // running tasks that are not shown
-	Costly bool   // payloads were searched
+	Costly bool // payloads were searched
 	// Archived are further tasks, of the archive. ArchiveNote says why some are missing.
 	Archived    []*task.Task
 	ArchiveRead int // how many were compared
@@ -65,11 +71,12 @@ func (q *request) tasks() error {
 		http.Redirect(q.w, q.Request, q.With("state", string(firstState(p.Stats))), http.StatusSeeOther)
 		return nil
 	}
-	page.State, page.Total = wanted.State, page.Counts[wanted.State]
+	page.State = wanted.State
 	after, archived := strings.CutPrefix(q.FormValue("after"), inArchive)
 	if archived {
+		page.Total = page.Counts[wanted.State]
 		q.goOn(&page, wanted, p.At, after)
-	} else if err := q.fill(&page, wanted, p, rows); err != nil {
+	} else if page.listed, err = q.list(wanted, p, rows); err != nil {
 		return err
 	} else if page.Next == "" && wanted.Parent == "" {
 		q.goOn(&page, wanted, p.At, "")
@@ -110,38 +117,48 @@ func firstState(s pool.Stats) task.State {
 	return task.Running
 }
 
-// fill reads the tasks of a page, of the states with an index at most limit.
-func (q *request) fill(page *tasksPage, wanted query, p *picture, limit int) error {
-	end, err := q.search(page.Costly)
-	if err != nil {
-		return err
+// list reads a page of tasks. Viewers of the same page share one read. A search in payloads is read for each: its
+// pages do not follow events.
+func (q *request) list(wanted query, p *picture, limit int) (listed, error) {
+	c, s, after := q.c, q.site, q.FormValue("after")
+	read := func(ctx context.Context) (listed, error) { return c.list(ctx, s, wanted, p, after, limit) }
+	if wanted.State == task.Running && !wanted.unindexed() || len(wanted.Data) > 0 {
+		end, err := q.search(len(wanted.Data) > 0)
+		if err != nil {
+			return listed{}, err
+		}
+		defer end()
+		ctx, cancel := context.WithTimeout(q.Context(), patience)
+		defer cancel()
+		return read(ctx)
 	}
-	defer end()
-	ctx, cancel := context.WithTimeout(q.Context(), patience)
-	defer cancel()
+	return s.lists.get(q.Context(), s.hub, fmt.Sprintf("%#v %q %d", wanted, after, limit), read)
+}
+
+// list reads the tasks of a page, at most limit.
+func (c *Console) list(ctx context.Context, s *site, wanted query, p *picture, after string, limit int) (page listed, err error) {
 	if wanted.Parent != "" || wanted.State == task.Exporting {
-		return q.fillFrom(ctx, page, wanted, p.At)
+		return c.listFrom(ctx, s, wanted, p.At)
 	}
 	if wanted.State == task.Running {
-		return q.fillRunning(ctx, page, wanted, p)
+		return c.listRunning(ctx, s, wanted, p, after, limit)
 	}
 	ask := wanted.pageQuery(p.At)
 	if match := ask.Match; ask.Whole {
 		// Otherwise a search would tell what is hidden.
 		ask.Match = func(t *task.Task) bool {
-			q.c.redact(t)
+			c.redact(t)
 			ok := match(t)
 			forgetData(t)
 			return ok
 		}
 	}
-	ask.After, ask.Limit, ask.Budget = q.FormValue("after"), limit, searched
+	ask.After, ask.Limit, ask.Budget = after, limit, searched
 	if ask.Whole {
 		ask.Budget = searchedWhole
 	}
-	found, err := q.site.pool.Page(ctx, ask)
-	page.Tasks, page.Read, page.Next = found.Tasks, found.Read, found.Next
-	return err
+	found, err := s.pool.Page(ctx, ask)
+	return listed{Tasks: found.Tasks, Total: counts(p.Stats)[wanted.State], Read: found.Read, Next: found.Next}, err
 }
 
 // search waits for one of the places of searches that cost much, of which each may read many
@@ -158,44 +175,17 @@ func (q *request) search(costly bool) (end func(), err error) {
 	}
 }
 
-// fillRunning selects running tasks of the picture. The index has only their kind, queue, group
-// and start: for other words the tasks are read.
-func (q *request) fillRunning(ctx context.Context, page *tasksPage, wanted query, p *picture) error {
-	known := query{State: wanted.State, Kinds: wanted.Kinds, Queues: wanted.Queues, Groups: wanted.Groups}
-	var found []*task.Task
-	for _, t := range slices.Concat(p.Running, p.Parents) {
-		if page.Read++; known.matches(t, p.At) {
-			found = append(found, t)
-		}
-	}
-	page.More = max(p.Stats.Running-len(p.Running)-len(p.Parents), 0)
-	if len(wanted.Labels)+len(wanted.Error)+len(wanted.Data) == 0 && wanted.Older+wanted.Newer == 0 {
-		page.Tasks = found
-		return nil
-	}
-	for t, err := range q.site.details(ctx, found, len(wanted.Data) == 0) {
-		if err != nil {
-			return err
-		}
-		if q.c.redact(t); wanted.matches(t, p.At) {
-			forgetData(t)
-			page.Tasks = append(page.Tasks, t)
-		}
-	}
-	return nil
-}
-
-// fillFrom reads the children of a parent or the exporting tasks, both of which are few.
-func (q *request) fillFrom(ctx context.Context, page *tasksPage, wanted query, now time.Time) error {
+// listFrom reads the children of a parent or the exporting tasks, both of which are few.
+func (c *Console) listFrom(ctx context.Context, s *site, wanted query, now time.Time) (page listed, err error) {
 	f := task.Filter{Parent: wanted.Parent, Brief: len(wanted.Data) == 0}
 	if wanted.State != "" {
 		f.States = []task.State{wanted.State}
 	}
-	for t, err := range q.site.pool.Tasks(ctx, f) {
+	for t, err := range s.pool.Tasks(ctx, f) {
 		if err != nil {
-			return err
+			return page, err
 		}
-		q.c.redact(t)
+		c.redact(t)
 		if page.Read++; !wanted.matches(t, now) {
 			continue
 		}
@@ -207,7 +197,7 @@ func (q *request) fillFrom(ctx context.Context, page *tasksPage, wanted query, n
 		page.Tasks = append(page.Tasks, t)
 	}
 	page.Total = page.Read
-	return nil
+	return page, nil
 }
 
 // forgetData removes what a search has compared and a list does not show: a list may have hundreds of
@@ -229,7 +219,7 @@ func (q *request) named(wanted query, text string, p *picture) error {
 		http.Redirect(q.w, q.Request, q.Path("task", "id", found[0].ID), http.StatusSeeOther)
 		return nil
 	}
-	return q.render("tasks", p.At, tasksPage{Query: text, Counts: counts(p.Stats), Tasks: found, Total: len(found), Read: len(found)})
+	return q.render("tasks", p.At, tasksPage{listed: listed{Tasks: found, Total: len(found), Read: len(found)}, Query: text, Counts: counts(p.Stats)})
 }
 
 // look returns the tasks with the ids of the query and the one with its unique key.

@@ -31,12 +31,12 @@ export function unbounded([command, key, ...args]) {
 }
 
 /**
- * Runs what, and returns what Redis was asked meanwhile by clients without a name: calls, the commands of these and of their scripts,
+ * Runs what, and returns what Redis was asked meanwhile by the console: calls, the commands of these and of their scripts,
  * and reads without a bound.
  */
 export async function monitored(what) {
   const socket = connect(redisPort, "127.0.0.1"), calls = {}, wrong = new Set();
-  const named = new Set();
+  const others = new Set(); // clients that are not the console
   let text = "", commands = 0, ours = false, open, closed;
   const opened = new Promise((resolve) => { open = resolve; }), end = new Promise((resolve) => { closed = resolve; });
   const mark = `end-${Math.random()}`;
@@ -47,7 +47,7 @@ export async function monitored(what) {
     if (args[1] === mark) { closed(); return; }
     // The commands of a script follow its call.
     if (from[1] !== "lua") {
-      ours = !named.has(from[1]);
+      ours = !others.has(from[1]);
       if (ours) calls[args[0].toUpperCase()] = (calls[args[0].toUpperCase()] ?? 0) + 1;
     }
     if (!ours) return;
@@ -62,8 +62,8 @@ export async function monitored(what) {
   });
   await redis("CLIENT", "SETNAME", "measurement");
   for (const client of (await redis("CLIENT", "LIST")).split("\n")) {
-    const m = client.match(/ addr=(\S+) .* name=(\S+) /);
-    if (m) named.add(m[1]);
+    const m = client.match(/ addr=(\S+) .* name=(million|measurement) /);
+    if (m) others.add(m[1]);
   }
   socket.write("MONITOR\r\n");
   await opened;

@@ -62,5 +62,5 @@ export async function watched(console, path, viewers) {
   const took = (performance.now() - began) / 1000, now = await process(console.child.pid), times = of.took.slice(read);
   stop.abort();
   await all;
-  return { calls: asked.calls / took, pages: times.length / took, p50: percentile(times, 0.5), p99: percentile(times, 0.99), streams: of.streams, cpu: (now.cpu - before.cpu) / took * 100, memory: now.memory };
+  return { names: asked.names, calls: asked.calls / took, pages: times.length / took, p50: percentile(times, 0.5), p99: percentile(times, 0.99), streams: of.streams, cpu: (now.cpu - before.cpu) / took * 100, memory: now.memory };
 }
