@@ -5,6 +5,7 @@
 //	npm install --no-save --ignore-scripts --prefix bullmq    # once, for BullMQ
 //	go run .                      # everything; writes results.md, results.json, results.svg, the figures in docs/performance.md
 //	go run . -figures drain,cpu -systems ours,asynq -rounds 5 -out DIR
+//	go run . -consoles DIR        # the consoles of the programs in DIR side by side; prints figures
 //	go run . -quick               # tiny counts: checks that everything works, writes nothing
 //
 // It needs redis-server 7 or newer, valgrind for the figure instructions, Node.js
@@ -38,6 +39,7 @@ func main() {
 	flag.IntVar(&o.waiting, "waiting", 0, "tasks that wait in the scale figure (default 1000000)")
 	flag.BoolVar(&o.quick, "quick", false, "a smoke run with tiny counts")
 	flag.StringVar(&o.out, "out", "", "where the results go (default: this folder, or nowhere with -quick)")
+	consoles := flag.String("consoles", "", "compare the consoles of the programs ltsworker, asynqmon and riverui in this folder, and nothing else")
 	flag.Parse()
 	if *asChild != "" {
 		runChild(*asChild)
@@ -47,6 +49,14 @@ func main() {
 	runtime.LockOSThread()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if *consoles != "" {
+		if err := compareConsoles(ctx, *consoles, o.sizes().scale.waiting); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			stop()
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		stop()

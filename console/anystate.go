@@ -29,11 +29,6 @@ func total(counts map[task.State]int, state task.State) (n int) {
 // single reports whether the query names single tasks, in whatever state they are.
 func (q *query) single() bool { return len(q.IDs) > 0 || q.Unique != "" && q.State == "" }
 
-// indexed reports whether the query has only words that the index of running tasks has.
-func (q *query) indexed() bool {
-	return len(q.Labels)+len(q.Error)+len(q.Causes) == 0 && !q.whole() && q.Unique == "" && q.Older+q.Newer == 0
-}
-
 // anywhere clears the state of a query for the children of a parent in all states, which are one list.
 func (q *query) anywhere() {
 	if q.Parent != "" && q.State == anyState {
@@ -41,37 +36,39 @@ func (q *query) anywhere() {
 	}
 }
 
-// fillAny reads the tasks of a page of all states, state by state. A position is that of a state behind
+// listAny reads the tasks of a page of all states, state by state. A position is that of a state behind
 // its name.
-func (q *request) fillAny(ctx context.Context, page *tasksPage, wanted query, p *picture, after string, limit int) error {
+func (c *Console) listAny(ctx context.Context, s *site, wanted query, p *picture, after string, limit int) (page listed, err error) {
 	states := anyStates
 	if after != "" {
 		name, rest, _ := strings.Cut(after, ".")
 		i := slices.Index(anyStates, task.State(name))
 		if i < 0 {
-			return &task.FieldError{Field: "after", Msg: "is no position of a page"}
+			return page, &task.FieldError{Field: "after", Msg: "is no position of a page"}
 		}
 		states, after = anyStates[i:], rest
 	}
 	has := counts(p.Stats)
-	for i, began := 0, time.Now(); i < len(states); i++ {
-		if wanted.State = states[i]; has[wanted.State] == 0 {
+	page.Total = total(has, anyState)
+	began := time.Now()
+	for _, wanted.State = range states {
+		if has[wanted.State] == 0 {
 			continue
 		}
 		if len(page.Tasks) >= limit || page.Read >= searched || time.Since(began) > searchTime {
 			page.Next = string(wanted.State) + "."
-			return nil
+			return page, nil
 		}
-		part := tasksPage{}
-		if err := q.fillOne(ctx, &part, wanted, p, after, limit-len(page.Tasks)); err != nil {
-			return err
+		part, err := c.list(ctx, s, wanted, p, after, limit-len(page.Tasks))
+		if err != nil {
+			return page, err
 		}
 		page.Tasks, page.Read, page.More = append(page.Tasks, part.Tasks...), page.Read+part.Read, page.More+part.More
 		if part.Next != "" {
 			page.Next = string(wanted.State) + "." + part.Next
-			return nil
+			return page, nil
 		}
 		after = ""
 	}
-	return nil
+	return page, nil
 }

@@ -53,16 +53,12 @@ func (q *request) apiPool() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	rate, err := q.site.pool.DefaultRate(q.Context())
-	if err != nil {
-		return nil, err
-	}
 	archives, err := q.site.store.Archives(q.Context())
 	if err != nil {
 		return nil, err
 	}
 	r := apiPoolRecord{Stats: record.OfStats(q.site.name, p.Stats), Role: q.role.String(), At: record.Instant(p.At), GroupLimit: p.DefaultLimit,
-		GroupRate: terminal.RateLimitText(rate)}
+		GroupRate: terminal.RateLimitText(p.DefaultRate)}
 	r.Archives = record.Archives(archives)
 	return r, nil
 }

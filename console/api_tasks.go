@@ -46,7 +46,7 @@ func (q *request) apiTasks() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var page tasksPage
+	var page listed
 	switch wanted.anywhere(); {
 	case wanted.single():
 		if page.Tasks, err = q.look(wanted); err != nil {
@@ -59,12 +59,11 @@ func (q *request) apiTasks() (any, error) {
 		if wanted.Hold {
 			wanted.State = task.Scheduled
 		}
-		page.Total, page.Costly = total(counts(p.Stats), wanted.State), wanted.whole()
-		if err := q.fill(&page, wanted, p, q.FormValue("after"), limit); err != nil {
+		if page, err = q.list(wanted, p, limit); err != nil {
 			return nil, err
 		}
 	}
-	if more := len(page.Tasks) - limit; more > 0 { // lists without an index have no pages
+	if more := len(page.Tasks) - limit; more > 0 { // the children of a parent and exporting tasks have no pages
 		page.Tasks, page.More = page.Tasks[:limit], page.More+more
 	}
 	list := apiTaskList{At: record.Instant(p.At), Tasks: []record.Task{}, Total: page.Total, Read: page.Read, More: page.More, Next: page.Next}
@@ -90,7 +89,11 @@ func (q *request) apiTask() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	page, p, err := q.about(t)
+	p, err := q.site.picture(q.Context())
+	if err != nil {
+		return nil, err
+	}
+	page, err := q.c.about(q.Context(), q.site, t, p)
 	if err != nil {
 		return nil, err
 	}

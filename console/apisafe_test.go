@@ -132,9 +132,13 @@ func TestAPIRefusesTooManyIDs(t *testing.T) {
 func TestAPICutsListsWithoutPages(t *testing.T) {
 	t.Parallel()
 	b := newBrowser(t, nil)
-	b.enqueue(task.Spec{ID: "a"}, task.Spec{ID: "b"}, task.Spec{ID: "c"})
-	b.serve(task.Registration{Replica: "r", Queues: map[string]task.QueueConfig{task.DefaultQueue: {Workers: 9}}}, 3)
-	if got := must[apiTaskList](b, http.MethodGet, b.at("/tasks?state=running&limit=2"), nil); len(got.Tasks) != 2 || got.More != 1 {
+	b.enqueue(task.Spec{ID: "p", Shards: 3})
+	for late := time.Now().Add(patient); b.get("p").Counts.Unmade > 0 && time.Now().Before(late); {
+		if _, err := b.store.Spread(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := must[apiTaskList](b, http.MethodGet, b.at("/tasks?q=parent:p&limit=2"), nil); len(got.Tasks) != 2 || got.More != 1 {
 		t.Errorf("%+v", got)
 	}
 }
@@ -149,10 +153,8 @@ func TestAPISettingsShareThePicture(t *testing.T) {
 		t.Fatal(err)
 	}
 	shown := *p
-	shown.Stats.Paused, shown.done = true, time.Now().Add(time.Hour) // which no read of the pool returns
-	s.mu.Lock()
-	s.last = &shown
-	s.mu.Unlock()
+	shown.Stats.Paused = true // which no read of the pool returns
+	s.show(&shown)
 	if all := must[apiPauseList](b, http.MethodGet, b.at("/pauses"), nil).Pauses; !all[0].Paused {
 		t.Errorf("%+v", all)
 	}
@@ -160,4 +162,12 @@ func TestAPISettingsShareThePicture(t *testing.T) {
 	if all := must[apiPoolList](b, http.MethodGet, "/pools", nil).Pools; len(all) != 1 || all[0].Counts == nil {
 		t.Errorf("%+v", all)
 	}
+}
+
+// show makes a picture the one of all viewers.
+func (s *site) show(p *picture) {
+	later := time.Now().Add(time.Hour) // it is not read again
+	s.pictures.mu.Lock()
+	defer s.pictures.mu.Unlock()
+	s.pictures.last = &reading[*picture]{begun: later, ended: later, value: p}
 }

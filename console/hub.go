@@ -105,6 +105,13 @@ func (h *hub) join(user, after string) (c *client, missed []message) {
 	return c, slices.Clone(h.recent[i+1:])
 }
 
+// followed reports whether events are read, so that changes make what was read old.
+func (h *hub) followed() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.stop != nil
+}
+
 // leave removes a browser.
 func (h *hub) leave(c *client) {
 	h.mu.Lock()

@@ -14,11 +14,11 @@ import (
 // second.
 type logs struct {
 	mu     sync.Mutex
-	byTask map[string]*followed
+	byTask map[string]*taskLog
 }
 
-// followed is the log of a task and when a viewer last asked for it.
-type followed struct {
+// taskLog is the log of a task and when a viewer last asked for it.
+type taskLog struct {
 	shared[*task.Task]
 	asked time.Time
 }
@@ -39,10 +39,10 @@ func (l *logs) of(id string, now time.Time) *shared[*task.Task] {
 		}
 	}
 	if l.byTask == nil || l.byTask[id] == nil && len(l.byTask) >= mostLogs {
-		l.byTask = map[string]*followed{}
+		l.byTask = map[string]*taskLog{}
 	}
 	if l.byTask[id] == nil {
-		l.byTask[id] = &followed{shared: shared[*task.Task]{keep: fresh, within: patience}}
+		l.byTask[id] = &taskLog{shared: shared[*task.Task]{keep: fresh, within: patience}}
 	}
 	l.byTask[id].asked = now
 	return &l.byTask[id].shared

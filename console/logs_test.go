@@ -64,8 +64,8 @@ func TestSearchesKeepNoPayloads(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		page := tasksPage{Costly: true}
-		if err := q.fill(&page, wanted, p, "", 50); err != nil {
+		page, err := q.list(wanted, p, 50)
+		if err != nil {
 			t.Fatal(err)
 		}
 		if len(page.Tasks) == 0 && !strings.HasPrefix(text, "parent:") {

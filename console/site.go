@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/ltsworker/ltsworker/alert"
@@ -19,12 +18,6 @@ import (
 )
 
 const (
-	// fresh is how long a picture of a pool is shown to all viewers before it is read again. After
-	// an event it is read again at once, but not twice within apart.
-	fresh = time.Second
-	apart = 250 * time.Millisecond
-	// patience is how long one read of a pool may take.
-	patience = 5 * time.Second
 	// mostRunning and mostGroups bound what a picture has of running tasks and groups.
 	mostRunning = 1000
 	mostGroups  = 200
@@ -42,10 +35,10 @@ type site struct {
 	hub   *hub
 	bulk  *bulk.Manager
 
-	mu      sync.Mutex
-	last    *picture // the newest one; nil before the first
-	reading *reading // the read that is under way; nil for none
-	failed  failures.Reader
+	pictures current[*picture]
+	failed   failures.Reader // is used by one read of a picture at a time
+	lists    currents[listed]
+	tasks    currents[taskPage]
 
 	inspection shared[[]task.Finding]
 	causes     shared[causeList]
@@ -93,69 +86,19 @@ type picture struct {
 	Alerts                           alert.State
 	Parents                          []*task.Task // running ones, with the counts of their shards
 	Slow                             []*task.Task // of the oldest running tasks, those past their soft timeout
-	begun, done                      time.Time    // of the read
-}
-
-// reading is a read of a picture that is under way.
-type reading struct {
-	done chan struct{}
-	p    *picture
-	err  error
 }
 
 // picture returns a picture that is at most a second old and has all changes whose events the
-// hub has read. Viewers who ask while it is read share that read, or the next one, and also
-// its error.
+// hub has read.
 func (s *site) picture(ctx context.Context) (*picture, error) {
-	asked := time.Now()
-	for {
-		s.mu.Lock()
-		if p := s.last; p != nil && time.Since(p.done) < fresh && s.hub.changed.Load() < p.begun.UnixNano() {
-			s.mu.Unlock()
-			return p, nil
-		}
-		r := s.reading
-		if r == nil {
-			r = &reading{done: make(chan struct{})}
-			s.reading = r
-			go s.take(r, s.last)
-		}
-		s.mu.Unlock()
-		select {
-		case <-r.done:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-		if r.err != nil {
-			return nil, r.err
-		}
-		if r.p.begun.After(asked) {
-			return r.p, nil
-		}
-	}
-}
-
-// take reads a picture. The read belongs to all viewers: it does not end with a request.
-func (s *site) take(r *reading, last *picture) {
-	if last != nil {
-		time.Sleep(apart - time.Since(last.done)) // a busy pool is read only so often
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	r.p, r.err = s.read(ctx)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.reading = nil; r.err == nil {
-		s.last = r.p
-	}
-	close(r.done)
+	return s.pictures.get(ctx, s.hub, s.read)
 }
 
 // forget makes the next picture a new one. It is called after a change.
 func (s *site) forget() { s.hub.old() }
 
 func (s *site) read(ctx context.Context) (p *picture, err error) {
-	p = &picture{begun: time.Now()}
+	p = &picture{}
 	if p.Snapshot, err = s.store.Snapshot(ctx, mostRunning); err != nil {
 		return nil, err
 	}
@@ -187,7 +130,6 @@ func (s *site) read(ctx context.Context) (p *picture, err error) {
 		return nil, err
 	}
 	p.Failures, p.AllFailures, err = s.failed.Read(ctx, s.store, p.Stats)
-	p.done = time.Now()
 	s.history.add(p.At, p.Stats, p.Queues)
 	return p, err
 }

@@ -66,7 +66,7 @@ func TestViewersShareOneRead(t *testing.T) {
 	b.page("queues")
 	one := sent.n.Load()
 	s.hub.changed.Store(time.Now().Add(time.Hour).UnixNano()) // each picture is old when it has been read
-	s.mu.Lock()                                               // nobody reads before all of them wait
+	s.pictures.mu.Lock()                                      // nobody reads before all of them wait
 	var began, viewers sync.WaitGroup
 	for range 200 {
 		began.Add(1)
@@ -78,9 +78,81 @@ func TestViewersShareOneRead(t *testing.T) {
 		})
 	}
 	began.Wait()
-	s.mu.Unlock()
+	s.pictures.mu.Unlock()
 	viewers.Wait()
 	if got := sent.n.Load() - one; one == 0 || got > 5*one { // one read, and further ones for viewers who came late
 		t.Errorf("%d calls for 200 viewers, %d for one", got, one)
+	}
+}
+
+// While events are followed, many viewers of a list or a task cause as few reads as one.
+func TestViewersOfAListShareOneRead(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t, nil)
+	b.enqueue(task.Spec{ID: "a", Queue: "live"})
+	s := b.c.sites[b.name]
+	b.page("tasks?q=state:waiting+queue:live")
+	if n := len(s.lists.byKey); n != 0 {
+		t.Errorf("%d lists are shared while no events are followed", n)
+	}
+	b.listen("")
+	b.reading()
+	for _, path := range []string{"tasks?q=state:waiting+queue:live", "tasks?q=state:running+age:<1h", "task?id=a"} {
+		b.page(path)
+		b.page(path)
+	}
+	if lists, tasks := len(s.lists.byKey), len(s.tasks.byKey); lists != 2 || tasks != 1 {
+		t.Errorf("%d lists and %d tasks are shared", lists, tasks)
+	}
+	var reads atomic.Int64
+	s.hub.changed.Store(time.Now().Add(time.Hour).UnixNano()) // each list is old when it has been read
+	list := s.lists.of("k")
+	list.mu.Lock() // nobody reads before all of them wait
+	var began, viewers sync.WaitGroup
+	for range 200 {
+		began.Add(1)
+		viewers.Go(func() {
+			began.Done()
+			_, err := s.lists.get(t.Context(), s.hub, "k", func(context.Context) (listed, error) {
+				reads.Add(1)
+				return listed{}, nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	began.Wait()
+	list.mu.Unlock()
+	viewers.Wait()
+	if n := reads.Load(); n == 0 || n > 5 { // one read, and further ones for viewers who came late
+		t.Errorf("%d reads for 200 viewers", n)
+	}
+}
+
+// What viewers share is read again after an event, and nothing is shared while no events are followed.
+func TestSharedListsHaveTheChangesOfTheEvents(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t, nil)
+	for i := range 3 {
+		id := fmt.Sprint("t", i)
+		b.enqueue(task.Spec{ID: id})
+		if page := b.page("tasks?state=waiting"); !strings.Contains(page, "id="+id) {
+			t.Fatalf("task %s is missing", id)
+		}
+	}
+	s := b.listen("")
+	b.reading()
+	for i := range 5 {
+		id := fmt.Sprint("u", i)
+		b.enqueue(task.Spec{ID: id, Queue: "live"})
+		for {
+			if _, m := s.next(); slices.Contains(m.Tasks, id) {
+				break
+			}
+		}
+		if page := b.page("tasks?q=state:waiting+queue:live"); !strings.Contains(page, "id="+id) {
+			t.Fatalf("task %s is missing", id)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -38,9 +39,9 @@ type ended struct {
 const mostChildren = 50
 
 // family reads the first children of a parent.
-func (q *request) family(page *taskPage) error {
+func (s *site) family(ctx context.Context, page *taskPage) error {
 	t := page.Task
-	if !t.IsParent() || page.Gone {
+	if !t.IsParent() {
 		return nil
 	}
 	for _, e := range []ended{{task.Succeeded, t.Counts.Succeeded}, {task.Failed, t.Counts.Failed}, {task.Stopped, t.Counts.Stopped}, {task.Expired, t.Counts.Expired}} {
@@ -48,7 +49,7 @@ func (q *request) family(page *taskPage) error {
 			page.Ended = append(page.Ended, e)
 		}
 	}
-	for child, err := range q.site.pool.Tasks(q.Context(), task.Filter{Parent: t.ID, Brief: true}) {
+	for child, err := range s.pool.Tasks(ctx, task.Filter{Parent: t.ID, Brief: true}) {
 		if err != nil {
 			return err
 		}
@@ -85,74 +86,85 @@ func (q *request) task() error {
 	if task.CheckName(id) != nil {
 		return notFound("task", id)
 	}
-	found, err := q.site.store.Get(q.Context(), id)
+	p, err := q.site.picture(q.Context())
 	if err != nil {
 		return err
 	}
-	gone := found[0] == nil
-	if gone {
+	c, s := q.c, q.site
+	page, err := s.tasks.get(q.Context(), s.hub, id, func(ctx context.Context) (taskPage, error) { return c.taskOf(ctx, s, id, p) })
+	if err != nil {
+		return err
+	}
+	if page.Task == nil {
 		// Its last event is what is left in Redis. The archive has more.
 		archived, failed := q.fromArchive(id)
 		if len(archived) > 0 {
 			http.Redirect(q.w, q.Request, q.Path("archived", "id", id), http.StatusSeeOther)
 			return nil
 		}
-		if found, err = q.site.pool.Find(q.Context(), id); err != nil {
+		found, err := s.pool.Find(q.Context(), id)
+		if err != nil {
 			return err
 		}
 		if found[0] == nil {
 			return cmp.Or(failed, notFound("task", id))
 		}
-	}
-	page, p, err := q.about(found[0])
-	if err != nil {
-		return err
-	}
-	if page.Gone = gone; !gone {
+		if page, err = c.about(q.Context(), s, found[0], p); err != nil {
+			return err
+		}
+		page.Gone = true
+	} else {
 		page.Steps = timeline(page.Task, page.History, p.At)
 	}
 	if page.Why.Code != "" {
 		page.WaitsFor = q.T("waits."+page.Why.Code, page.Why.Args...)
 	}
-	if err := q.family(&page); err != nil {
-		return err
-	}
 	return q.render("task", p.At, page)
 }
 
-// about reads the attempts of a task and what it waits for.
-func (q *request) about(t *task.Task) (page taskPage, p *picture, err error) {
-	page.Task = t
-	if page.History, err = q.site.pool.History(q.Context(), t.ID); err != nil {
-		return page, nil, err
+// taskOf reads a task and what its page shows besides. Viewers of the task share it. Its Task is nil if Redis
+// no longer has the task.
+func (c *Console) taskOf(ctx context.Context, s *site, id string, p *picture) (page taskPage, err error) {
+	found, err := s.store.Get(ctx, id)
+	if err != nil || found[0] == nil {
+		return page, err
 	}
-	if p, err = q.site.picture(q.Context()); err != nil {
-		return page, nil, err
+	if page, err = c.about(ctx, s, found[0], p); err != nil {
+		return page, err
+	}
+	return page, s.family(ctx, &page)
+}
+
+// about reads the attempts of a task and what it waits for.
+func (c *Console) about(ctx context.Context, s *site, t *task.Task, p *picture) (page taskPage, err error) {
+	page.Task = t
+	if page.History, err = s.pool.History(ctx, t.ID); err != nil {
+		return page, err
 	}
 	if t.State == task.Waiting {
-		why := holdup.New(q.site.pool)
-		if page.Why, err = why.Reason(q.Context(), t); err != nil {
-			return page, nil, err
+		why := holdup.Of(s.pool, p.Stats, p.Replicas)
+		if page.Why, err = why.Reason(ctx, t); err != nil {
+			return page, err
 		}
-		if page.Holders, page.MoreHold, err = why.Holders(q.Context(), t); err != nil {
-			return page, nil, err
+		if page.Holders, page.MoreHold, err = why.Holders(ctx, t); err != nil {
+			return page, err
 		}
 	}
-	if page.Hosts, err = q.hosts(t, page.History); err != nil {
-		return page, nil, err
+	if page.Hosts, err = s.hosts(ctx, t, page.History); err != nil {
+		return page, err
 	}
-	page.Redacted = q.c.redact(t)
-	page.Trace = q.c.traceOf(t) // none if the header is redacted
-	return page, p, nil
+	page.Redacted = c.redact(t)
+	page.Trace = c.traceOf(t) // none if the header is redacted
+	return page, nil
 }
 
 // hosts reads where the replicas of a task and of its attempts run, or ran until they left.
-func (q *request) hosts(t *task.Task, history []task.AttemptRecord) (map[string]task.Host, error) {
+func (s *site) hosts(ctx context.Context, t *task.Task, history []task.AttemptRecord) (map[string]task.Host, error) {
 	replicas := []string{t.Replica}
 	for _, a := range history {
 		replicas = append(replicas, a.Replica)
 	}
-	return q.site.store.Hosts(q.Context(), replicas...)
+	return s.store.Hosts(ctx, replicas...)
 }
 
 // Where returns the host and the IP address of a replica, "" if they are not known.

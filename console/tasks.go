@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -23,17 +24,22 @@ const (
 	searchTime = 150 * time.Millisecond
 )
 
+// listed is a page of a list of tasks. Viewers share it.
+type listed struct {
+	Tasks []*task.Task
+	Total int    // tasks of the state
+	Read  int    // of these, how many were compared for this page
+	Next  string // asks for the next page
+	More  int    // tasks that no page has
+}
+
 // tasksPage is the list of tasks.
 type tasksPage struct {
+	listed
 	Query  string
 	State  task.State
 	Counts map[task.State]int
-	Tasks  []*task.Task
-	Total  int    // tasks of the state
-	Read   int    // of these, how many were compared for this page
-	Next   string // asks for the next page
-	More   int    // running tasks that are not shown
-	Costly bool   // payloads were searched
+	Costly bool // payloads were searched
 	// Archived are further tasks, of the archive. ArchiveNote says why some are missing.
 	Archived    []*task.Task
 	ArchiveRead int // how many were compared
@@ -88,11 +94,12 @@ func (q *request) tasks() error {
 		http.Redirect(q.w, q.Request, q.With("state", string(first)), http.StatusSeeOther)
 		return nil
 	}
-	page.State, page.Total = wanted.State, total(page.Counts, wanted.State)
+	page.State = wanted.State
 	after, archived := strings.CutPrefix(q.FormValue("after"), inArchive)
 	if archived {
+		page.Total = total(page.Counts, wanted.State)
 		q.goOn(&page, wanted, p.At, after)
-	} else if err := q.fill(&page, wanted, p, after, rows); err != nil {
+	} else if page.listed, err = q.list(wanted, p, rows); err != nil {
 		return err
 	} else if page.Next == "" && wanted.Parent == "" {
 		q.goOn(&page, wanted, p.At, "")
@@ -133,49 +140,55 @@ func firstState(s pool.Stats) task.State {
 	return task.Running
 }
 
-// fill reads the tasks of a page after a position, of the states with an index at most limit.
-func (q *request) fill(page *tasksPage, wanted query, p *picture, after string, limit int) error {
-	end, err := q.search(page.Costly)
-	if err != nil {
-		return err
+// list reads a page of tasks. Viewers of the same page share one read. A search in payloads or headers is read for
+// each: its pages do not follow events.
+func (q *request) list(wanted query, p *picture, limit int) (listed, error) {
+	c, s, after := q.c, q.site, q.FormValue("after")
+	read := func(ctx context.Context) (listed, error) { return c.list(ctx, s, wanted, p, after, limit) }
+	if wanted.State == task.Running && !wanted.unindexed() || wanted.whole() {
+		end, err := q.search(wanted.whole())
+		if err != nil {
+			return listed{}, err
+		}
+		defer end()
+		ctx, cancel := context.WithTimeout(q.Context(), patience)
+		defer cancel()
+		return read(ctx)
 	}
-	defer end()
-	ctx, cancel := context.WithTimeout(q.Context(), patience)
-	defer cancel()
-	if wanted.State == anyState {
-		return q.fillAny(ctx, page, wanted, p, after, limit)
-	}
-	return q.fillOne(ctx, page, wanted, p, after, limit)
+	return s.lists.get(q.Context(), s.hub, fmt.Sprintf("%#v %q %d", wanted, after, limit), read)
 }
 
-// fillOne is fill for one state.
-func (q *request) fillOne(ctx context.Context, page *tasksPage, wanted query, p *picture, after string, limit int) error {
-	if wanted.Parent != "" || wanted.State == task.Exporting {
-		return q.fillFrom(ctx, page, wanted, p.At)
-	}
-	if wanted.State == task.Running {
-		return q.fillRunning(ctx, page, wanted, p)
+// list reads the tasks of a page after a position, of the states with an index at most limit.
+func (c *Console) list(ctx context.Context, s *site, wanted query, p *picture, after string, limit int) (page listed, err error) {
+	switch {
+	case wanted.State == anyState:
+		return c.listAny(ctx, s, wanted, p, after, limit)
+	case wanted.Parent != "" || wanted.State == task.Exporting:
+		return c.listFrom(ctx, s, wanted, p.At)
+	case wanted.State == task.Running:
+		return c.listRunning(ctx, s, wanted, p, after, limit)
 	}
 	ask := wanted.pageQuery(p.At)
 	if match := ask.Match; ask.Whole {
 		// Otherwise a search would reveal hidden values.
 		ask.Match = func(t *task.Task) bool {
-			q.c.redact(t)
+			c.redact(t)
 			ok := match(t)
 			forgetData(t)
 			return ok
 		}
 	}
+	page.Total = total(counts(p.Stats), wanted.State)
 	ask.After, ask.Limit, ask.Budget = after, limit, readAtOnce
 	for began := time.Now(); ; {
-		found, err := q.site.pool.Page(ctx, ask)
+		found, err := s.pool.Page(ctx, ask)
 		if err != nil {
-			return err
+			return page, err
 		}
 		page.Tasks, page.Read, page.Next = append(page.Tasks, found.Tasks...), page.Read+found.Read, found.Next
 		ask.After, ask.Limit = found.Next, ask.Limit-len(found.Tasks)
 		if found.Next == "" || ask.Limit <= 0 || page.Read >= searched || time.Since(began) > searchTime {
-			return nil
+			return page, nil
 		}
 	}
 }
@@ -194,44 +207,17 @@ func (q *request) search(costly bool) (end func(), err error) {
 	}
 }
 
-// fillRunning selects running tasks of the picture. The index has only their kind, queue, group
-// and start: for other words the tasks are read.
-func (q *request) fillRunning(ctx context.Context, page *tasksPage, wanted query, p *picture) error {
-	known := query{State: wanted.State, Kinds: wanted.Kinds, Queues: wanted.Queues, Groups: wanted.Groups}
-	var found []*task.Task
-	for _, t := range slices.Concat(p.Running, p.Parents) {
-		if page.Read++; known.matches(t, p.At) {
-			found = append(found, t)
-		}
-	}
-	page.More = max(p.Stats.Running-len(p.Running)-len(p.Parents), 0)
-	if wanted.indexed() {
-		page.Tasks = found
-		return nil
-	}
-	for t, err := range q.site.details(ctx, found, !wanted.whole()) {
-		if err != nil {
-			return err
-		}
-		if q.c.redact(t); wanted.matches(t, p.At) {
-			forgetData(t)
-			page.Tasks = append(page.Tasks, t)
-		}
-	}
-	return nil
-}
-
-// fillFrom reads the children of a parent or the exporting tasks, both of which are few.
-func (q *request) fillFrom(ctx context.Context, page *tasksPage, wanted query, now time.Time) error {
+// listFrom reads the children of a parent or the exporting tasks, both of which are few.
+func (c *Console) listFrom(ctx context.Context, s *site, wanted query, now time.Time) (page listed, err error) {
 	f := task.Filter{Parent: wanted.Parent, Brief: !wanted.whole()}
 	if wanted.State != "" {
 		f.States = []task.State{wanted.State}
 	}
-	for t, err := range q.site.pool.Tasks(ctx, f) {
+	for t, err := range s.pool.Tasks(ctx, f) {
 		if err != nil {
-			return err
+			return page, err
 		}
-		q.c.redact(t)
+		c.redact(t)
 		if page.Read++; !wanted.matches(t, now) {
 			continue
 		}
@@ -243,7 +229,7 @@ func (q *request) fillFrom(ctx context.Context, page *tasksPage, wanted query, n
 		page.Tasks = append(page.Tasks, t)
 	}
 	page.Total = page.Read
-	return nil
+	return page, nil
 }
 
 // forgetData removes what a search has compared and a list does not show: a list may have hundreds of
@@ -265,7 +251,7 @@ func (q *request) named(wanted query, text string, p *picture) error {
 		http.Redirect(q.w, q.Request, q.Path("task", "id", found[0].ID), http.StatusSeeOther)
 		return nil
 	}
-	return q.render("tasks", p.At, tasksPage{Query: text, Counts: counts(p.Stats), Tasks: found, Total: len(found), Read: len(found)})
+	return q.render("tasks", p.At, tasksPage{listed: listed{Tasks: found, Total: len(found), Read: len(found)}, Query: text, Counts: counts(p.Stats)})
 }
 
 // look returns the tasks with the ids of the query and the one with its unique key.

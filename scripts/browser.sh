@@ -44,6 +44,10 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 install_program "$dir"
 export LTSWORKER_PROGRAM=$dir/ltsworker
+if [[ $tests == soak.js ]]; then
+	export MILLION_PROGRAM=$dir/million
+	go build -o "$MILLION_PROGRAM" ./integration/browser/million
+fi
 cd integration/browser
 if ! npm ls --loglevel=silent >/dev/null 2>&1; then
 	npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error >"$dir/npm.log" 2>&1 || {

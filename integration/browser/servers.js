@@ -65,7 +65,8 @@ export async function freePort() {
   }
 }
 
-let redisPort = 0, socket;
+export let redisPort = 0;
+let socket;
 const environment = () => ({ LTS_REDIS: `redis://127.0.0.1:${redisPort}/0`, LTS_POOL: "default", TZ: "UTC" });
 
 /** Starts a redis-server, and a connection for redis(). */

@@ -30,6 +30,11 @@ type Finder struct {
 // New makes a Finder for a pool.
 func New(p *pool.Pool) *Finder { return &Finder{p: p} }
 
+// Of makes a Finder that uses a state of the pool and its replicas that were read before.
+func Of(p *pool.Pool, stats pool.Stats, replicas []pool.ReplicaInfo) *Finder {
+	return &Finder{p: p, read: true, stats: stats, replicas: replicas}
+}
+
 // pool reads what is the same for all tasks.
 func (h *Finder) pool(ctx context.Context) (pool.Stats, []pool.ReplicaInfo, error) {
 	if !h.read {
