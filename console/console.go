@@ -67,16 +67,16 @@ type Console struct {
 func New(o Options) (*Console, error) {
 	var errs []error
 	if len(o.Stores) == 0 {
-		errs = append(errs, &task.FieldError{Field: "Stores", Msg: "must have at least one store"})
+		errs = append(errs, &task.FieldError{Field: "stores", Msg: "must have at least one store"})
 	}
 	if o.Gate == nil {
-		errs = append(errs, &task.FieldError{Field: "Gate", Msg: "is required"})
+		errs = append(errs, &task.FieldError{Field: "gate", Msg: "is required"})
 	}
 	if o.Prefix != "" && (!strings.HasPrefix(o.Prefix, "/") || strings.HasSuffix(o.Prefix, "/")) {
-		errs = append(errs, &task.FieldError{Field: "Prefix", Msg: fmt.Sprintf("must begin with a slash and not end with one, not %q", o.Prefix)})
+		errs = append(errs, &task.FieldError{Field: "prefix", Msg: fmt.Sprintf("must begin with a slash and not end with one, not %q", o.Prefix)})
 	}
 	if err := checkTraceURL(o.TraceURL); err != nil {
-		errs = append(errs, &task.FieldError{Field: "TraceURL", Msg: err.Error()})
+		errs = append(errs, &task.FieldError{Field: "trace_url", Msg: err.Error()})
 	}
 	c := &Console{opts: o, log: o.Logger, sites: map[string]*site{}, searches: make(chan struct{}, 2)}
 	if c.log == nil {
@@ -84,7 +84,7 @@ func New(o Options) (*Console, error) {
 	}
 	for _, store := range o.Stores {
 		if c.sites[store.Pool()] != nil {
-			errs = append(errs, &task.FieldError{Field: "Stores", Msg: fmt.Sprintf("has pool %s twice", store.Pool())})
+			errs = append(errs, &task.FieldError{Field: "stores", Msg: fmt.Sprintf("has pool %s twice", store.Pool())})
 			continue
 		}
 		s, err := newSite(store, &o, c.bulkQuery, c.log)
