@@ -1,4 +1,4 @@
--- uses: base keeper parents server wake
+-- uses: base keeper line parents server wake
 -- Removing replicas from their class and from the list.
 
 -- wake_others signals other replicas of the class after one was removed. The removed replica may have been the only one that
@@ -19,12 +19,23 @@ function Members.leave_class(replica, class)
   Server.remove(class)
 end
 
+-- lose_jobs lets the tasks end as lost that wait for a take-over by this replica alone.
+local function lose_jobs(replica)
+  for _, line in ipairs(call('ZRANGE', P .. 'serving:' .. replica, 0, 999)) do -- the doctor finds what is left
+    local _, labels = Line.split(line)
+    if string.find(labels or '', '^id=') and call('EXISTS', P .. 'takeover:' .. line) == 1 then
+      Parents.queue('line ' .. line, NOW_TEXT)
+    end
+  end
+end
+
 -- remove_replica removes a replica from the list, with its own keys.
 function Members.remove_replica(replica)
   local record = P .. 'replica:' .. replica
   local h = redis.pcall('HMGET', record, 'class', 'host')
   call('ZREM', P .. 'replicas', replica)
   call('DEL', record, P .. 'signals:' .. replica, P .. 'stop:' .. replica, P .. 'ready:' .. replica)
+  lose_jobs(replica)
   Server.remove(replica)
   Keeper.forget(replica)
   if h[2] then call('SREM', P .. 'host:' .. string.sub(h[2], 6), replica) end

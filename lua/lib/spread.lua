@@ -1,6 +1,6 @@
 -- uses: base children finish line loss parents queue record settings shards stopping task
--- Steps that make the children of a running parent, stop those of a parent that has ended, or end those of a replica that
--- has gone.
+-- Steps that make the children of a running parent, stop those of a parent that has ended, or end tasks that only a replica
+-- could run that has gone.
 
 -- The bounds of one step: children to make, to stop, and bytes of records. A child that is there, and one of a broadcast,
 -- takes as long as CLASH others.
@@ -70,9 +70,10 @@ end
 
 -- step handles an entry of spreading. It returns how many children it has made, and how many it has stopped or ended.
 function Spread.step(id)
-  local replica = string.match(id, '^replica (.+)$')
-  if replica then
-    local ended, next_at = Loss.some(replica)
+  local replica, line = string.match(id, '^replica (.+)$'), string.match(id, '^line (.+)$')
+  if replica or line then
+    local ended, next_at
+    if replica then ended, next_at = Loss.some(replica) else ended, next_at = Loss.line(line) end
     if next_at then call('ZADD', Parents.SPREADING, next_at, id) else call('ZREM', Parents.SPREADING, id) end
     return 0, ended
   end
