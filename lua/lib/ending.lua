@@ -54,8 +54,7 @@ local function cleaned_up(m, job, op, at)
     return false
   end
   if op == 'release' and ARGV[at + 3] == 'released' then
-    Handover.put(m, tonumber(ARGV[at + 4]), 'released')
-    return true
+    return Cleanup.released(m, job, tonumber(ARGV[at + 4]), leave)
   end
   local error = op == 'release' and no_handler_error(m) or op == 'detach' and NO_TOKEN or ARGV[at + 4]
   return Cleanup.again(m, job, error, leave)

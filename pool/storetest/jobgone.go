@@ -9,6 +9,7 @@ import (
 
 var jobGoneRules = []rule{
 	{"JobOfAReplicaThatHasGoneIsAnOrphan", jobOfAReplicaThatHasGone},
+	{"ReleasedCleanUpDoesNotCount", releasedCleanUp},
 }
 
 // allSignals removes the signals of all replicas and returns them.
@@ -67,4 +68,22 @@ func jobOfAReplicaThatHasGone(fx *fixture) {
 		}
 	}
 	fx.checkInspection()
+}
+
+// The replica of a clean-up that is released has no access to the remote of the job.
+func releasedCleanUp(fx *fixture) {
+	fx.accept(fail(fx.startJob(task.Spec{ID: "x", MaxAttempts: 1}), task.CodeTimeout))
+	t := fx.cleanUp("x", task.CodeTimeout)
+	for range 21 {
+		fx.accept(release(t, time.Millisecond))
+		if got := fx.wantEnd("x", task.Running, task.CodeReleased); got.Error != "replica s does not use the remote of the job" {
+			fx.Fatalf("released: %+v", got)
+		}
+		t = fx.takeOverSoon("x")
+	}
+	fx.accept(release(t, 0)) // as by a drain
+	fx.accept(succeed(fx.takeOverJob("x")))
+	if got := fx.wantEnd("x", task.Failed, task.CodeTimeout); got.Orphan != "" || got.Error != "it broke" {
+		fx.Errorf("afterwards: %+v", got)
+	}
 }
