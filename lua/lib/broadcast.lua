@@ -11,18 +11,26 @@
 
 Broadcast.ALL = 'all'
 
--- The bounds of a broadcast: members, and bytes of all copies of its record.
-local MOST = 1000
+-- The bounds of a broadcast: members, replicas that are looked at, and bytes of all copies of its record.
+local MOST, LISTED = 1000, 2000
 Broadcast.BYTES = 67108864
 
 -- key returns the key that has the live children for a replica.
 function Broadcast.key(replica) return P .. 'broadcast:' .. replica end
 
--- has_come reports whether a replica is on the list, has joined completely and does not drain.
-local function has_come(replica)
-  local h = Record.soft('HMGET', P .. 'replica:' .. replica, 'epoch', 'drain')
-  local ends = h and h[1] and not h[2] and Record.soft('ZSCORE', P .. 'replicas', replica)
-  return ends and (tonumber(ends) or 0) > NOW
+-- come returns those of some replicas that are on the list, have joined completely and do not drain.
+local function come(replicas)
+  local found = {}
+  for from = 1, #replicas, MOST do
+    local last = math.min(from + MOST - 1, #replicas)
+    local ends = Record.soft('ZMSCORE', P .. 'replicas', unpack(replicas, from, last)) or {}
+    for i = from, last do
+      local is_live = (tonumber(ends[i - from + 1] or nil) or 0) > NOW
+      local h = is_live and Record.soft('HMGET', P .. 'replica:' .. replicas[i], 'epoch', 'drain')
+      if h and h[1] and not h[2] then found[#found + 1] = replicas[i] end
+    end
+  end
+  return found
 end
 
 -- missing returns why a replica starts no more attempts: it is not on the list or drains. It returns nil if it does.
@@ -35,7 +43,7 @@ end
 -- members_of returns the members of a broadcast, sorted; nil if there are more than MOST. of has queue, line and kind.
 local function members_of(of)
   local queue, labels = Line.split(of.line or of.queue)
-  local servers, members = {}, {}
+  local servers, replicas = {}, {}
   if labels then servers = Server.of(queue, labels)
   else
     for i, class in ipairs(Record.soft('SMEMBERS', P .. 'served:' .. queue) or {}) do servers[i] = { class = class } end
@@ -45,13 +53,14 @@ local function members_of(of)
     local h = Record.soft('HMGET', key, 'complete', 'kinds') or {}
     -- A repaired class may have no kinds listed.
     local serves = h[1] and (not h[2] or string.find(h[2], ' ' .. of.kind .. ' ', 1, true))
-    if serves and not s.replica and call('HLEN', key) - 2 > MOST then return nil end
+    if serves and not s.replica and call('HLEN', key) - 2 > LISTED then return nil end
     for _, field in ipairs(serves and (s.replica and { 'r:' .. s.replica } or call('HKEYS', key)) or {}) do
-      local replica = string.match(field, '^r:(.+)$')
-      if replica and has_come(replica) then members[#members + 1] = replica end
+      replicas[#replicas + 1] = string.match(field, '^r:(.+)$')
     end
-    if #members > MOST then return nil end
+    if #replicas > LISTED then return nil end
   end
+  local members = come(replicas)
+  if #members > MOST then return nil end
   table.sort(members)
   return members
 end
