@@ -156,8 +156,8 @@ triggers:
 			`f.yaml:2: handlers.a.comand is not a key here; did you mean command?`,
 			`f.yaml:2: handlers.a.command is missing: give the program and its arguments, such as ["./cut.sh", "--fast"]`,
 			`f.yaml:4: triggers.leap.cron never matches a date`,
-			`f.yaml:5: triggers.far.calendar names a calendar that this program does not have: "weekday"; did you mean weekdays?; it has cn-workdays, weekdays`,
 			`f.yaml:5: triggers.far.zone names no time zone: "Europe/Berln"; did you mean Europe/Berlin?`,
+			`f.yaml:5: triggers.far.calendar names a calendar that this program does not have: "weekday"; did you mean weekdays?; it has cn-workdays, weekdays`,
 		}},
 		"health": {good + "health: 8080\n", []string{`f.yaml:3: health must be HOST:PORT or :PORT, such as 127.0.0.1:8080, not "8080"`}},
 		"redis": {good + "redis: http://:hunter2@h\n", []string{
