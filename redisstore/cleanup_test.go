@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -38,4 +39,58 @@ func TestCleanUpThatIsReleasedForADayLeavesAnOrphan(t *testing.T) {
 		t.Errorf("after a day: %s, orphan %q", got.State, got.Orphan)
 	}
 	w.findsNothing()
+}
+
+// Its replica has gone, and no other one has its labels.
+func TestTakeOverThatNoReplicaCanMakeIsNamed(t *testing.T) {
+	s := newSite(t, redisserver.Shared(t).Client(t))
+	join := func(replica string, labels ...string) {
+		_, err := s.store.Join(t.Context(), task.Registration{Replica: replica, Lease: time.Hour, Labels: labels, Queues: wreckQueues, Kinds: map[string]task.Policy{"k": {}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	join("gpu", "gpu")
+	join("plain")
+	s.enqueue(t, task.Spec{ID: "x", Labels: []string{"gpu"}})
+	exchange := func(e task.Exchange) []*task.Task {
+		e.Replica, e.Sequence, e.Lease, e.Grace = "gpu", 1, time.Hour, time.Second
+		got, err := s.store.Exchange(t.Context(), e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tasksOf(got)
+	}
+	c := exchange(task.Exchange{Call: 1, Claims: []task.Claim{{Queue: "default", N: 1}}})[0]
+	if err := s.store.SaveJob(t.Context(), "default", task.Attempt{ID: "x", Fence: c.Fence}, 1, nil, "job"); err != nil {
+		t.Fatal(err)
+	}
+	read := func() *task.Task {
+		got, err := s.store.Get(t.Context(), "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got[0]
+	}
+	if read().Unowned {
+		t.Error("a running task with a job has no owner")
+	}
+	exchange(task.Exchange{Call: 2, Reports: []task.Report{reportOn(c, task.Release)}})
+	if err := s.store.Leave(t.Context(), "gpu"); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(); !got.Unowned || got.State != task.Running {
+		t.Errorf("it is %s, unowned: %v", got.State, got.Unowned)
+	}
+	const want = "no live replica takes the tasks of queue default with the labels gpu, such as x: replica plain lacks gpu; it runs, and waits for a take-over of its job"
+	var found []string
+	for f, err := range s.store.Inspect(t.Context(), task.Inspection{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, f.What)
+	}
+	if !slices.Contains(found, want) {
+		t.Errorf("found %q", found)
+	}
 }
