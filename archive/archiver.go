@@ -28,8 +28,9 @@ type Archiver struct {
 	// unseen are ids whose first events the archive does not have.
 	unseen []string
 	// gaps reports whether there may be a gap that is not reconciled.
-	gaps bool
-	page int // events that are read at once
+	gaps  bool
+	page  int // events that are read at once
+	hosts hosts
 	waits
 	beat
 	// committing and committed are called before and after the commit of a page; nil but
@@ -190,7 +191,11 @@ func (a *Archiver) step(ctx context.Context, verify bool) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := a.archive(ctx, events, records); err != nil {
+	hosts, err := a.hostsOf(ctx, events, records)
+	if err != nil {
+		return 0, err
+	}
+	if err := a.archive(ctx, events, records, hosts); err != nil {
 		return 0, err
 	}
 	if a.committed != nil {
@@ -255,8 +260,8 @@ func (a *Archiver) gap(ctx context.Context, reason string) error {
 	return nil
 }
 
-// archive writes a page of events, the records that belong to it, and the cursor.
-func (a *Archiver) archive(ctx context.Context, events []task.Event, records []record) error {
+// archive writes a page of events, the records and the hosts that belong to it, and the cursor.
+func (a *Archiver) archive(ctx context.Context, events []task.Event, records []record, hosts []host) error {
 	if len(events) == 0 {
 		return nil
 	}
@@ -275,6 +280,9 @@ func (a *Archiver) archive(ctx context.Context, events []task.Event, records []r
 		if _, err := tx.addRecords(ctx, a.pool, false, records); err != nil {
 			return err
 		}
+		if err := tx.writeHosts(ctx, a.pool, hosts); err != nil {
+			return err
+		}
 		var err error
 		if unseen, err = tx.unseen(ctx, a.pool, events); err != nil {
 			return err
@@ -291,6 +299,7 @@ func (a *Archiver) archive(ctx context.Context, events []task.Event, records []r
 		return err
 	}
 	a.cursor, a.from, a.unseen = next, from, unseen
+	a.wrote(hosts)
 	return nil
 }
 

@@ -16,6 +16,8 @@ type Source interface {
 	Get(ctx context.Context, ids ...string) ([]*task.Task, error)
 	// Histories reads the recorded attempts of tasks, in the order of the ids.
 	Histories(ctx context.Context, ids ...string) ([][]task.AttemptRecord, error)
+	// Hosts returns where replicas run, or ran until they left.
+	Hosts(ctx context.Context, replicas ...string) (map[string]task.Host, error)
 	Tasks(ctx context.Context, f task.Filter) iter.Seq2[*task.Task, error]
 	// Archived ends the wait of ended tasks for the archive: see pool.Config.ArchiveWait.
 	Archived(ctx context.Context, tasks ...*task.Task) (waited int, err error)

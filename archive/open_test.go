@@ -33,7 +33,7 @@ func TestArchiversThatStartAtTheSameTimeMakeOneSchema(t *testing.T) {
 			t.Fatal(err)
 		}
 		var versions int
-		if err := open(t, where).sql.QueryRow("SELECT COUNT(*) FROM lts_schema").Scan(&versions); err != nil || versions != 2 {
+		if err := open(t, where).sql.QueryRow("SELECT COUNT(*) FROM lts_schema").Scan(&versions); err != nil || versions != 3 {
 			t.Errorf("%d versions, %v", versions, err)
 		}
 	})

@@ -234,6 +234,9 @@ func (db *DB) Get(ctx context.Context, pool, id string) ([]Record, error) {
 		}
 		records = append(records, r)
 	}
+	if err == nil {
+		err = db.setHosts(ctx, pool, records)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("task %s: %w", id, err)
 	}

@@ -51,12 +51,20 @@ func (a *Archiver) readKept(ctx context.Context, until position) (archived int, 
 		if err != nil || len(records) == 0 {
 			return err
 		}
+		hosts, err := a.hostsOf(ctx, nil, records)
+		if err != nil {
+			return err
+		}
 		err = a.locked(ctx, func(tx *tx) error {
 			n, err := tx.addRecords(ctx, a.pool, true, records)
 			archived += n
-			return err
+			if err != nil {
+				return err
+			}
+			return tx.writeHosts(ctx, a.pool, hosts)
 		})
 		if err == nil {
+			a.wrote(hosts)
 			err = a.releaseKept(ctx, records)
 		}
 		return err

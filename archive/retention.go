@@ -45,7 +45,8 @@ func (a *Archiver) tidy(ctx context.Context) error {
 }
 
 // removeOld removes up to removalPage of the tasks that ended before, with their attempts
-// and events, and all gaps that were reconciled before. It returns the number of tasks.
+// and events, all gaps that were reconciled before, and the hosts of replicas that no task is
+// left of. It returns the number of tasks.
 func (db *DB) removeOld(ctx context.Context, pool string, before time.Time) (n int, err error) {
 	err = db.transact(ctx, func(tx *tx) error {
 		type row struct{ key int64 }
@@ -55,7 +56,10 @@ func (db *DB) removeOld(ctx context.Context, pool string, before time.Time) (n i
 			return err
 		}
 		if n = len(old); n == 0 {
-			_, err := tx.exec(ctx, "DELETE FROM lts_gaps WHERE pool = ? AND reconciled_at IS NOT NULL AND reconciled_at < ?", pool, before.UnixMilli())
+			if _, err := tx.exec(ctx, "DELETE FROM lts_gaps WHERE pool = ? AND reconciled_at IS NOT NULL AND reconciled_at < ?", pool, before.UnixMilli()); err != nil {
+				return err
+			}
+			_, err := tx.exec(ctx, "DELETE FROM lts_replicas WHERE pool = ? AND seen_at < ?", pool, before.Add(-hostEvery).UnixMilli())
 			return err
 		}
 		var keys []any

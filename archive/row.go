@@ -63,6 +63,7 @@ type Task struct {
 type Attempt struct {
 	Attempt   int64
 	Replica   string
+	Host, IP  string // of the replica, "" if they are not known; set by Get
 	StartedAt time.Time
 	EndedAt   time.Time // zero while it runs, or if its end was lost
 	SlowAt    time.Time // when it passed its soft timeout

@@ -93,7 +93,7 @@ func (q *request) apiSilence() (any, error) {
 	length := time.Duration(max(min(*body.ForMS, most), -most)) * time.Millisecond
 	s := alert.Silence{Rule: body.Rule, Queue: body.Queue, Kind: body.Kind, Group: body.Group, By: q.user.Name, Reason: q.reason()}
 	if err := s.Check(length); err != nil {
-		for _, field := range fieldErrors(err) {
+		for _, field := range task.FieldErrors(err) {
 			if field.Field == "for" { // the name of the field in the form
 				field.Field = "for_ms"
 			}

@@ -3,12 +3,12 @@ package console
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"math"
+	"net/http"
 
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
-
-	"net/http"
 )
 
 // idsBody chooses tasks by their ids.
@@ -67,12 +67,8 @@ func (b *editBody) edit() (e pool.Edit, any bool, err error) {
 
 // apply makes a change of the tasks of the body.
 func (q *request) apply(name string, ids []string, change func(ctx context.Context, f pool.Filter) (int, error)) (any, error) {
-	switch {
-	case len(ids) == 0:
-		return nil, &task.FieldError{Field: "ids", Msg: "must name at least one task"}
-	case len(ids) > mostChosen:
-		_, err := checkChosen(ids)
-		return nil, err
+	if n := len(ids); n == 0 || n > mostChosen {
+		return nil, &task.FieldError{Field: "ids", Msg: fmt.Sprintf("must name from 1 to %d tasks, not %d", mostChosen, n)}
 	}
 	ids, err := checkChosen(ids)
 	if err != nil {

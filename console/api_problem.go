@@ -135,7 +135,7 @@ func (q *request) apiStatus(err error) (int, string) {
 
 // wrongFields returns all errors of fields in a tree of errors.
 func wrongFields(err error) (all []fieldError) {
-	for _, e := range fieldErrors(err) {
+	for _, e := range task.FieldErrors(err) {
 		all = append(all, fieldError{e.Field, e.Msg})
 	}
 	return all

@@ -95,6 +95,7 @@ func (q *request) apiTask() (any, error) {
 		return nil, err
 	}
 	r := apiTaskRecord{Task: record.OfTask(page.Task, page.History), Redacted: page.Redacted}
+	r.SetHosts(page.Hosts)
 	if page.Why.Code != "" {
 		r.WaitsFor, r.WaitsForCode = page.Why.String(), page.Why.Code
 	}
@@ -180,7 +181,7 @@ func (q *request) apiEnqueue() (any, error) {
 
 // entryError returns the error of an entry. An error without a field is one of the whole entry.
 func entryError(prefix string, err error) error {
-	found := fieldErrors(err)
+	found := task.FieldErrors(err)
 	if len(found) == 0 {
 		return &task.FieldError{Field: strings.TrimSuffix(prefix, "."), Msg: err.Error()}
 	}

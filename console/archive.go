@@ -38,11 +38,15 @@ type ArchivePage struct {
 type Archived struct {
 	*task.Task
 	Attempts    []task.AttemptRecord
+	Hosts       map[string]task.Host // of the replicas of the attempts, as far as they are known
 	Events      []task.Event
 	Complete    bool // the events of all versions were seen
 	Unread      bool // Redis had removed the task before its payload was read
 	ResultBytes int  // length of a result that was not read
 }
+
+// Where returns the host and the IP address of a replica, "" if they are not known.
+func (a Archived) Where(replica string) string { return a.Hosts[replica].String() }
 
 const (
 	// inArchive precedes positions in the archive among those of a list.

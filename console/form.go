@@ -2,7 +2,6 @@ package console
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -198,27 +197,11 @@ func pairsText(pairs map[string]string) string {
 
 // take adds the FieldErrors of an error to the fields. It reports whether there are any.
 func (f *form) take(err error) bool {
-	found := fieldErrors(err)
+	found := task.FieldErrors(err)
 	for _, e := range found {
 		f.errs[f.prefix+e.Field] = append(f.errs[f.prefix+e.Field], e.Msg)
 	}
 	return len(found) > 0
-}
-
-func fieldErrors(err error) []*task.FieldError {
-	switch e := err.(type) {
-	case nil:
-		return nil
-	case *task.FieldError:
-		return []*task.FieldError{e}
-	case interface{ Unwrap() []error }:
-		var all []*task.FieldError
-		for _, one := range e.Unwrap() {
-			all = append(all, fieldErrors(one)...)
-		}
-		return all
-	}
-	return fieldErrors(errors.Unwrap(err))
 }
 
 // input is a field of a form on a page. Its label is the text "field.LABEL", its help, if there

@@ -45,7 +45,7 @@ func (f *form) then(text string) *task.Spec {
 	}
 	def, err := trigger.Decode([]byte(`{"task":{"kind":"k","then":` + text + `}}`))
 	if err != nil {
-		for _, e := range fieldErrors(err) {
+		for _, e := range task.FieldErrors(err) {
 			f.wrong("then", "%s %s", strings.TrimPrefix(e.Field, "task.then."), e.Msg)
 		}
 		return nil

@@ -23,7 +23,7 @@ type taskPage struct {
 	Gone     bool   // Redis has removed the task: this is what its last event says
 	Children []*task.Task
 	Ended    []ended
-	Hosts    map[string]string // of the live replicas
+	Hosts    map[string]task.Host // where the replicas of the attempts run, or ran
 }
 
 // ended are the shards of a parent in a state.
@@ -106,10 +106,6 @@ func (q *request) task() error {
 	if err := q.family(&page); err != nil {
 		return err
 	}
-	page.Hosts = map[string]string{}
-	for _, r := range p.Replicas {
-		page.Hosts[r.ID] = r.Host
-	}
 	return q.render("task", p.At, page)
 }
 
@@ -131,10 +127,25 @@ func (q *request) about(t *task.Task) (page taskPage, p *picture, err error) {
 			return page, nil, err
 		}
 	}
+	if page.Hosts, err = q.hosts(t, page.History); err != nil {
+		return page, nil, err
+	}
 	page.Redacted = q.c.redact(t)
 	page.Trace = q.c.traceOf(t) // none if the header is redacted
 	return page, p, nil
 }
+
+// hosts reads where the replicas of a task and of its attempts run, or ran until they left.
+func (q *request) hosts(t *task.Task, history []task.AttemptRecord) (map[string]task.Host, error) {
+	replicas := []string{t.Replica}
+	for _, a := range history {
+		replicas = append(replicas, a.Replica)
+	}
+	return q.site.store.Hosts(q.Context(), replicas...)
+}
+
+// Where returns the host and the IP address of a replica, "" if they are not known.
+func (p taskPage) Where(replica string) string { return p.Hosts[replica].String() }
 
 // timeline returns the waits and the attempts of a task that are known, the first one first.
 func timeline(t *task.Task, history []task.AttemptRecord, now time.Time) (steps []step) {

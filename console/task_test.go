@@ -1,6 +1,7 @@
 package console
 
 import (
+	"encoding/json"
 	"fmt"
 	"html"
 	"net/http"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ltsworker/ltsworker/console/access"
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -167,5 +170,44 @@ func TestRemovedTasksShowTheirLastEvent(t *testing.T) {
 		if status, _ := b.do(http.MethodGet, b.path(path), nil); status != http.StatusNotFound {
 			t.Errorf("%s: %d", path, status)
 		}
+	}
+}
+
+// Each attempt names the host and the address of its replica, also after that has left.
+func TestAttemptsShowTheirHostsAfterTheReplicaHasLeft(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t, nil)
+	b.enqueue(task.Spec{ID: "a"})
+	b.serve(task.Registration{Replica: "r", Host: "<i>web</i>", Queues: map[string]task.QueueConfig{task.DefaultQueue: {Workers: 9}}}, 1)
+	const where = "(<i>web</i>, 127.0.0.1)"
+	if page := b.page("replicas"); !strings.Contains(page, "127.0.0.1") {
+		t.Error("the page of the replicas lacks the address")
+	}
+	for range 2 { // while it runs, and when it was put back and the replica has left
+		b.as(access.Viewer)
+		page := b.page("task?id=a")
+		if strings.Contains(page, "<i>web") || !strings.Contains(html.UnescapeString(page), where) {
+			t.Errorf("the page lacks %s:\n%s", where, page)
+		}
+		b.as(access.Admin)
+		now := b.get("a")
+		if now.State != task.Running {
+			break
+		}
+		if got := b.api(http.MethodGet, b.at("/tasks/a"), nil); !strings.Contains(string(got.body), `"ip":"127.0.0.1"`) {
+			t.Errorf("the API answers %s", got.body)
+		}
+		x := task.Exchange{Replica: "r", Sequence: 1, Call: 1, Reports: []task.Report{{ID: "a", Queue: task.DefaultQueue, Fence: now.Fence, Op: task.Fail, Error: "broke", Last: true}}}
+		if _, err := b.store.Exchange(t.Context(), x); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.store.Leave(t.Context(), "r"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := b.api(http.MethodGet, b.at("/tasks/a"), nil)
+	var answer record.Task
+	if err := json.Unmarshal(got.body, &answer); err != nil || len(answer.History) != 1 || answer.History[0].Host != "<i>web</i>" || answer.History[0].IP != "127.0.0.1" {
+		t.Errorf("the API answers %s, %v", got.body, err)
 	}
 }

@@ -217,7 +217,7 @@ func (q *request) previewTrigger() error {
 func (q *request) preview(f *form, def trigger.Definition) []time.Time {
 	times, err := q.site.pool.Triggers().Preview(def, nextTimes)
 	read := maps.Clone(f.errs)
-	for _, e := range fieldErrors(err) {
+	for _, e := range task.FieldErrors(err) {
 		if len(read[e.Field]) == 0 { // else the value could not be read, and its absence is no further mistake
 			f.wrong(e.Field, "%s", e.Msg)
 		}

@@ -73,7 +73,7 @@ end
 local STATES = { s = 'scheduled', w = 'live', p = 'live', r = 'parent', S = 'succeeded', F = 'failed', X = 'stopped', E = 'expired' }
 local WHOLE = { inbox = true, scheduled = true, expiring = true, events = true, meta = true, queues = true, stats = true,
   replicas = true, claims = true, leases = true, held = true, counted = true, outside = true, triggers = true,
-  parents = true, spreading = true, timers = true }
+  parents = true, spreading = true, timers = true, former = true, ['former:left'] = true }
 local KIND = { group = true, wait = true, run = true, ended = true, ready = true, idle = true, class = true, served = true,
   signals = true, replica = true, call = true, lock = true, inbox = true, load = true, reply = true, reports = true, reported = true, takeover = true,
   trigger = true, fired = true, pending = true, results = true, triggers = true, rate = true, host = true, serving = true,

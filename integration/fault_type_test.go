@@ -19,7 +19,7 @@ var poolKeys = []string{
 	"meta", "queues", "events", "stats", "scheduled", "expiring", "replicas", "inbox", "inbox:open", "inbox:rejected",
 	"ended:succeeded", "ended:failed", "ended:stopped", "ended:expired", "wait:default", "run:default", "claims", "leases",
 	"group:wait:default", "group:head:default", "group:run:g", "group:queues:g", "replica:r", "signals:r", "stop:r",
-	"served:default", "counted", "held", "unique:u", "more:a", "history:a", "lock:maintenance",
+	"served:default", "counted", "held", "unique:u", "more:a", "history:a", "lock:maintenance", "former", "former:left",
 }
 
 // spoil replaces the value of a key by one of another type.

@@ -92,12 +92,12 @@ func TestEveryTaskIsHandledOnce(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	s.onlyKeys("events", "meta", "queues", "stats", "served:", "call:", "load:", "lock:")
+	s.onlyKeys("events", "meta", "queues", "stats", "former", "former:left", "served:", "call:", "load:", "lock:")
 }
 
 // idleKeys are the keys of a pool with live replicas that keeps no task.
 var idleKeys = []string{
-	"events", "meta", "queues", "stats", "replicas", "replica:", "signals:", "class:", "served:", "host:", "idle:", "call:", "load:", "lock:",
+	"events", "meta", "queues", "stats", "replicas", "replica:", "former", "former:left", "signals:", "class:", "served:", "host:", "idle:", "call:", "load:", "lock:",
 }
 
 // nothingRuns fails the test if the pool has a claim, a lease or a running

@@ -170,13 +170,15 @@ func TestHostileTextIsShownEscaped(t *testing.T) {
 	for _, f := range []string{"v", "attempt", "replica", "progress", "result", "code", "error", "stop", "slow", "slow_at", "ended_at", "fence"} {
 		fields = append(fields, f, bytesToo)
 	}
+	hostileHost := `{"host":` + quoteJSON(hostile) + `,"ip":` + quoteJSON(hostile) + `,"version":` + quoteJSON(hostile) + `,"pid":1}`
+	rdb.HSet(ctx, key("former"), "gone", hostileHost)
 	word := strings.Join(strings.Fields(bytesToo), "") // the characters that the header of a record can hold
 	for _, state := range []string{"waiting", "running", "failed", "stopped", "succeeded", "expired", bytesToo} {
 		id := "h" + strconv.Itoa(len(state))
 		rdb.Set(ctx, key("task:"+id), rawRecord(rawLetters[state], word, word, " group="+word+" unique="+word+" headers="+word+" backoff="+word, bytesToo), 0)
 		rdb.HSet(ctx, key("more:"+id), fields...)
 		rdb.ZAdd(ctx, key("ended:failed"), redis.Z{Score: 9e15, Member: id})
-		rdb.RPush(ctx, key("history:"+id), `{"attempt":1,"code":`+quoteJSON(hostile)+`,"replica":`+quoteJSON(hostile)+`,"error":`+quoteJSON(hostile)+`,"log":`+quoteJSON(hostile)+`}`)
+		rdb.RPush(ctx, key("history:"+id), `{"attempt":1,"code":"error","replica":"gone"}`, `{"attempt":1,"code":`+quoteJSON(hostile)+`,"replica":`+quoteJSON(hostile)+`,"error":`+quoteJSON(hostile)+`,"log":`+quoteJSON(hostile)+`}`)
 	}
 	rdb.ZAdd(ctx, key("ended:failed"), redis.Z{Score: 9e15, Member: bytesToo})
 	rdb.Set(ctx, key("task:"+bytesToo), rawRecord("F", "k", "-", "", ""), 0)
@@ -191,7 +193,7 @@ func TestHostileTextIsShownEscaped(t *testing.T) {
 	rdb.Set(ctx, key("foreign"+bytesToo), "x", 0)
 	rdb.Set(ctx, key("broken:"+bytesToo), "x", 0)
 	rdb.ZAdd(ctx, key("replicas"), redis.Z{Score: 9e15, Member: bytesToo}, redis.Z{Score: 1, Member: hostile})
-	rdb.HSet(ctx, key("replica:"+bytesToo), "about", `{"host":`+quoteJSON(hostile)+`,"version":`+quoteJSON(hostile)+`,"pid":1}`, "kinds", bytesToo, "stuck", 3)
+	rdb.HSet(ctx, key("replica:"+bytesToo), "about", "{}", "runs_on", hostileHost, "kinds", bytesToo, "stuck", 3)
 	rdb.HSet(ctx, key("group:head:default"), bytesToo, 5)
 	rdb.ZAdd(ctx, key("wait:default"), redis.Z{Score: 1e17, Member: bytesToo + "2"})
 	event := []any{"ids", bytesToo, "kind", bytesToo, "queue", bytesToo, "state", bytesToo, "code", bytesToo, "error", bytesToo, "replica", bytesToo,

@@ -187,6 +187,20 @@ func TestScriptsMakeEveryKeyFromThePrefix(t *testing.T) {
 }
 
 // Redis compiles a script on load, miniredis on the first run.
+// A script that meets a command that its user may not run stops half-way, so the
+// commands are checked before.
+func TestRightsCoverEveryCommandOfTheScripts(t *testing.T) {
+	rights := read("rights.lua")
+	command := regexp.MustCompile(`(?:call|soft)\('([A-Z_]+)'|in_parts\([^']*'([A-Z]+)'`)
+	for _, name := range slices.Concat(names(t, "*.lua"), names(t, "lib/*.lua"), names(t, "lib/doctor/*.lua")) {
+		for _, m := range command.FindAllStringSubmatch(read(name+".lua"), -1) {
+			if used := m[1] + m[2]; !strings.Contains(rights, "{ '"+used+"'") {
+				t.Errorf("%s.lua uses %s, which rights.lua does not check", name, used)
+			}
+		}
+	}
+}
+
 func TestEveryScriptCompiles(t *testing.T) {
 	ctx := context.Background()
 	real := redisserver.Shared(t).Client(t)

@@ -1,5 +1,5 @@
--- purge: removes ended tasks and events that have been kept long enough, and replicas that stopped renewing. Finds triggers
--- that should have fired.
+-- purge: removes ended tasks, events and former replicas that have been kept long enough, and replicas that stopped
+-- renewing. Finds triggers that should have fired.
 --
 -- KEYS  prefix, meta
 -- ARGV  most tasks per state
@@ -8,7 +8,7 @@
 --       entries of triggers:inbox, number of parents with children to make or to stop, then names of triggers that should
 --       have fired, each once per planned time}.
 -- Keeps: all keys of a task are removed together. Other replicas are signalled in place of a dead one.
--- uses: base late members record removal stream trim wake
+-- uses: base former late members record removal stream trim wake
 run_when_full()
 local first, removed, most = math.huge, 0, ARGV[1]
 for state in pairs(Record.LETTERS) do
@@ -27,6 +27,7 @@ Trim.account()
 local late = Late.report()
 local silent = call('ZRANGEBYSCORE', P .. 'replicas', '-inf', NOW_TEXT, 'LIMIT', 0, 100)
 for _, replica in ipairs(silent) do Members.remove_replica(replica) end
+Former.trim()
 freed.pool = #silent > 0
 Wake.all()
 return { first < math.huge and first or 0, call('LLEN', P .. 'inbox:open') + call('LLEN', P .. 'inbox'), removed,

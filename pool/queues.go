@@ -166,6 +166,13 @@ func (p *Pool) Replicas(ctx context.Context) ([]ReplicaInfo, error) {
 	return p.store.Replicas(ctx)
 }
 
+// Hosts returns where replicas run, or ran until they left, by the replica that a task or an
+// attempt names. It leaves out replicas of which that is not known: the store keeps the newest
+// 10,000 that left in the last 30 days.
+func (p *Pool) Hosts(ctx context.Context, replicas ...string) (map[string]Host, error) {
+	return p.store.Hosts(ctx, replicas...)
+}
+
 // Check returns everything that keeps the store from working well: a server that cannot
 // be reached, is too old, may evict keys, or refuses commands.
 func (p *Pool) Check(ctx context.Context) error {

@@ -71,6 +71,7 @@ type (
 	//
 	//	ID        string
 	//	Host      string
+	//	IP        string // see Host.IP
 	//	PID       int
 	//	Version   string
 	//	StartedAt time.Time
@@ -100,6 +101,17 @@ type (
 	//
 	//	CalendarEnds map[string]time.Time // last day of the data of calendars of triggers whose data ends, of at most 250
 	ReplicaInfo = task.ReplicaInfo
+	// Host is where a replica runs, or ran until it left. See task.Host.
+	//
+	//	Name string // host name, as the operating system reports it
+	//	// IP is the address from which the replica opens connections to Redis, as its own machine or
+	//	// container sees it: "" if it is unknown, as with a Unix socket. Behind network address
+	//	// translation, Redis sees another one. 127.0.0.1 or ::1 means that Redis, or a proxy for it,
+	//	// runs on the same host.
+	//	IP      string
+	//	PID     int
+	//	Version string // of the program, as worker.Config has it
+	Host = task.Host
 	// Reject is an inbox entry that could not become a task. See task.Reject.
 	//
 	//	ID     string    // its position among the rejected entries, such as "1700000000000-0"

@@ -150,6 +150,10 @@ type TriggerStore interface {
 // ReplicaStore reads and drains replicas.
 type ReplicaStore interface {
 	Replicas(ctx context.Context) ([]task.ReplicaInfo, error)
+	// Hosts returns where replicas run, or ran until they left, by replica. It leaves out
+	// replicas of which that is not known. The store keeps at least the newest 1,000 that left in
+	// the last week.
+	Hosts(ctx context.Context, replicas ...string) (map[string]task.Host, error)
 	// Drain requests a drain of replicas and returns, in their order, which of them are
 	// on the list. A replica learns of it at once if it listens, else with its next
 	// Renew.

@@ -191,36 +191,13 @@ func (s *Store) LogAlert(ctx context.Context, e task.AlertLogEntry) error {
 
 // AlertLog reads up to limit entries of the history before an ID, "" for the newest, newest first.
 func (s *Store) AlertLog(ctx context.Context, before string, limit int) ([]task.AlertLogEntry, error) {
-	end := "+"
-	if before != "" {
-		if _, _, err := splitCursor(before); err != nil {
-			return nil, &task.FieldError{Field: "before", Msg: "is no position in the history of alerts"}
-		}
-		end = "(" + before
+	records, err := s.history(ctx, s.key("alerts:log"), "the history of alerts", before, limit)
+	all := make([]task.AlertLogEntry, len(records))
+	for i, r := range records {
+		all[i] = task.AlertLogEntry{ID: r.id, At: r.at, What: r.text("what"), Receiver: r.text("receiver"), Message: r.text("message"),
+			Text: r.text("text"), Error: r.text("error"), Alerts: r.number("alerts"), Tries: r.number("tries")}
 	}
-	var entries []redis.XMessage
-	err := s.commands(ctx, func(rdb redis.UniversalClient) (err error) {
-		entries, err = rdb.XRevRangeN(ctx, s.key("alerts:log"), end, "-", int64(limit)).Result()
-		return ignoreNil(err)
-	})
-	if err != nil {
-		return nil, s.fail(ctx, "read the history of alerts", err)
-	}
-	all := make([]task.AlertLogEntry, len(entries))
-	for i, entry := range entries {
-		text := func(name string) string {
-			v, _ := entry.Values[name].(string)
-			return v
-		}
-		number := func(name string) int {
-			n, _ := strconv.Atoi(text(name))
-			return n
-		}
-		ms, _, _ := splitCursor(entry.ID)
-		all[i] = task.AlertLogEntry{ID: entry.ID, At: time.UnixMilli(int64(ms)), What: text("what"), Receiver: text("receiver"), Message: text("message"),
-			Text: text("text"), Error: text("error"), Alerts: number("alerts"), Tries: number("tries")}
-	}
-	return all, nil
+	return all, err
 }
 
 // AlertQueue reads the queue of a receiver.

@@ -2,9 +2,7 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"strconv"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -60,34 +58,11 @@ func (s *Store) auditKey(refused bool) string {
 
 // AuditLog reads up to limit entries before an ID, "" for the newest, newest first.
 func (s *Store) AuditLog(ctx context.Context, before string, limit int, refused bool) ([]task.AuditEntry, error) {
-	end := "+"
-	if before != "" {
-		if _, _, err := splitCursor(before); err != nil {
-			return nil, &task.FieldError{Field: "before", Msg: "is no position in the audit stream"}
-		}
-		end = "(" + before
+	records, err := s.history(ctx, s.auditKey(refused), "the audit stream", before, limit)
+	all := make([]task.AuditEntry, len(records))
+	for i, r := range records {
+		all[i] = task.AuditEntry{ID: r.id, At: r.at, User: r.text("user"), Method: r.text("method"), Action: r.text("action"), Target: r.text("target"),
+			Count: r.number("count"), Reason: r.text("reason"), Of: r.text("of"), Done: r.number("done"), Error: r.text("error")}
 	}
-	var entries []redis.XMessage
-	err := s.commands(ctx, func(rdb redis.UniversalClient) (err error) {
-		entries, err = rdb.XRevRangeN(ctx, s.auditKey(refused), end, "-", int64(limit)).Result()
-		return err
-	})
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return nil, s.fail(ctx, "audit", err)
-	}
-	all := make([]task.AuditEntry, len(entries))
-	for i, entry := range entries {
-		text := func(name string) string {
-			v, _ := entry.Values[name].(string)
-			return v
-		}
-		number := func(name string) int {
-			n, _ := strconv.Atoi(text(name))
-			return n
-		}
-		ms, _, _ := splitCursor(entry.ID)
-		all[i] = task.AuditEntry{ID: entry.ID, At: time.UnixMilli(int64(ms)), User: text("user"), Method: text("method"), Action: text("action"), Target: text("target"),
-			Count: number("count"), Reason: text("reason"), Of: text("of"), Done: number("done"), Error: text("error")}
-	}
-	return all, nil
+	return all, err
 }

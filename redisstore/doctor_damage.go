@@ -74,6 +74,7 @@ var damages = map[string]struct {
 	"class_alone":      {task.SeverityWarning, "class {id} has no replicas", fixIt},
 	"stale_entry":      {task.SeverityWarning, "an entry for {id}, which no longer exists", fixIt},
 	"shards_late":      {task.SeverityWarning, "the children of {id} have waited {detail} s for a replica to make, to stop or to end them", "start a replica; a running one handles it within seconds"},
+	"former_unlisted":  {task.SeverityWarning, "former replica {id} is not listed here, so it is never removed", fixIt},
 	"replica_alone":    {task.SeverityWarning, "a record of a replica that is not on the list and has been silent for over an hour", fixIt},
 
 	// Settings, totals, other keys.

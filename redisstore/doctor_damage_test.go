@@ -258,6 +258,12 @@ var damageCases = []damageCase{
 		}
 	}},
 	{"ReplicaRecordLeftBehind", func(w *wreck) { w.do("HSET", "replica:old", "seen_at", 5) }, "replica_alone", nil},
+	{"FormerReplicaWithoutATime", func(w *wreck) { w.do("HSET", "former", "gone", `{"host":"h"}`) }, "former_unlisted", func(w *wreck) {
+		if w.score("former:left", "gone") == 0 {
+			w.t.Error("the replica has no time")
+		}
+	}},
+	{"TimeOfNoFormerReplica", func(w *wreck) { w.do("ZADD", "former:left", 8.9e15, "gone") }, "stale_entry", nil},
 	{"ReplicaWithoutRecord", func(w *wreck) { w.do("ZADD", "replicas", 8.9e15, "ghost") }, "stale_entry", nil},
 	{"ReplicaAliveTooLong", func(w *wreck) { w.do("ZADD", "replicas", 8.9e15, "r") }, "far_lease", func(w *wreck) {
 		if w.score("replicas", "r") > w.in(time.Hour) {

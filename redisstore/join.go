@@ -19,11 +19,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// about is the description that a replica writes when it joins.
+// about is the description that a replica writes when it joins, without its host.
 type about struct {
-	Host    string         `json:"host"`
-	PID     int            `json:"pid"`
-	Version string         `json:"version"`
 	LeaseMS int64          `json:"lease_ms"`
 	DrainMS int64          `json:"drain_ms,omitempty"` // how long a drain waits for running tasks
 	GraceMS int64          `json:"grace_ms,omitempty"` // and then for cancelled ones
@@ -86,6 +83,10 @@ func (s *Store) join(ctx context.Context, r task.Registration) (changed []settin
 	if err != nil {
 		return nil, err
 	}
+	runs, err := s.hostOf(ctx, r)
+	if err != nil {
+		return nil, err
+	}
 	known := false
 	for page, last := 0, false; !last; page++ {
 		var someSettings []setting
@@ -95,7 +96,7 @@ func (s *Store) join(ctx context.Context, r task.Registration) (changed []settin
 		someQueues, queues = splitAt(queues, joinPage)
 		last = len(settings)+len(kinds)+len(queues) == 0
 		args := []any{schema, r.Replica, r.Lease.Milliseconds(), class, page, last, description, r.Up.Milliseconds(),
-			task.HostLabelOf(r.Host), labels, len(someSettings)}
+			task.HostLabelOf(r.Host), labels, runs, len(someSettings)}
 		for _, set := range someSettings {
 			args = append(args, set.field, set.value)
 		}
@@ -250,7 +251,7 @@ func (s *Store) classOf(ctx context.Context, replica string) (string, error) {
 }
 
 func aboutOf(r task.Registration, queues []string) about {
-	a := about{Host: r.Host, PID: r.PID, Version: r.Version, LeaseMS: r.Lease.Milliseconds(), Queues: map[string]int{},
+	a := about{LeaseMS: r.Lease.Milliseconds(), Queues: map[string]int{},
 		DrainMS: r.DrainTimeout.Milliseconds(), GraceMS: r.StopGrace.Milliseconds(), Labels: task.CanonicalLabels(r.Labels), Exclusive: r.Exclusive}
 	named, _ := splitAt(queues, aboutQueues)
 	for _, q := range named {

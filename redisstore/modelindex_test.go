@@ -84,7 +84,7 @@ func (w *walk) checkIndexes(k keys) {
 
 // keyKinds lists the first words of all key names.
 var keyKinds = strings.Fields("task more history wait run claims leases scheduled expiring ended group unique events inbox reply queues " +
-	"replicas replica stop signals class served ready idle counted held meta stats load call lock outside takeover reported staged full triggers trigger fired timers rate parents pending spreading results broadcast")
+	"replicas replica stop signals class served ready idle counted held meta stats load call lock outside takeover reported staged full triggers trigger fired timers rate parents pending spreading results broadcast former")
 
 // checkKeys checks that no key of a removed task is left and that every key is documented.
 func (w *walk) checkKeys(k keys) {

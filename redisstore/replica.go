@@ -54,7 +54,7 @@ func (s *Store) replicas(ctx context.Context) (infos []task.ReplicaInfo, err err
 }
 
 // replicaFields are the fields of replica:ID that describe reads.
-var replicaFields = []string{"about", "class", "started_at", "seen_at", "running", "stuck", "drain", "refuses", "outages"}
+var replicaFields = []string{"about", "class", "started_at", "seen_at", "running", "stuck", "drain", "refuses", "outages", runsOn}
 
 // describe decodes the description of a replica and its class. It returns false if the
 // replica has left meanwhile.
@@ -71,9 +71,10 @@ func describe(id string, fields []any, now time.Time) (info task.ReplicaInfo, cl
 	if err := json.Unmarshal([]byte(text[0]), &a); err != nil {
 		return info, "", false
 	}
+	on := decodeHost(text[9])
 	seen := time.UnixMilli(number(3)) // after now if there was a heartbeat meanwhile
 	return task.ReplicaInfo{
-		ID: id, Host: a.Host, PID: a.PID, Version: a.Version, Queues: a.Queues, Disabled: a.Disabled, StartedAt: time.UnixMilli(number(2)), SeenAt: seen,
+		ID: id, Host: on.Name, IP: on.IP, PID: on.PID, Version: on.Version, Queues: a.Queues, Disabled: a.Disabled, StartedAt: time.UnixMilli(number(2)), SeenAt: seen,
 		Silent: max(now.Sub(seen), 0), Lease: time.Duration(a.LeaseMS) * time.Millisecond, Running: int(number(4)), Stuck: int(number(5)),
 		Draining: text[6] != "", DrainingSince: momentOf(text[6]), DrainTimeout: time.Duration(a.DrainMS) * time.Millisecond, StopGrace: time.Duration(a.GraceMS) * time.Millisecond, Refuses: text[7], Outages: decodeOutages(text[8]),
 		CalendarEnds: a.CalendarEnds, Shared: a.Shared, Weights: a.Weights, Labels: a.Labels, Exclusive: a.Exclusive,

@@ -92,6 +92,23 @@ type FieldError struct {
 // Error returns the field and what is wrong with it.
 func (e *FieldError) Error() string { return fmt.Sprintf("%s %s", e.Field, e.Msg) }
 
+// FieldErrors returns every *FieldError inside err, also of joined errors.
+func FieldErrors(err error) []*FieldError {
+	switch e := err.(type) {
+	case nil:
+		return nil
+	case *FieldError:
+		return []*FieldError{e}
+	case interface{ Unwrap() []error }:
+		var all []*FieldError
+		for _, one := range e.Unwrap() {
+			all = append(all, FieldErrors(one)...)
+		}
+		return all
+	}
+	return FieldErrors(errors.Unwrap(err))
+}
+
 // TrimmedError is returned when events were trimmed from the stream before a reader
 // read them: the events after After are gone. Reading can continue after Next, which is
 // "0" for the oldest event that is left.

@@ -84,6 +84,7 @@ type Stats struct {
 type ReplicaInfo struct {
 	ID        string
 	Host      string
+	IP        string // see Host.IP
 	PID       int
 	Version   string
 	StartedAt time.Time

@@ -10,9 +10,9 @@ import (
 
 	"github.com/ltsworker/ltsworker/alert"
 	"github.com/ltsworker/ltsworker/internal/client"
-	"github.com/ltsworker/ltsworker/internal/config"
 	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/terminal"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func newAlertSilence(g *globals) *cobra.Command {
@@ -60,7 +60,7 @@ that ends with * stands for all names with that beginning; --rule "*" is for all
 			}
 			s.By = shellUser()
 			if err := s.Check(length.value); err != nil {
-				fields := config.FieldErrors(err)
+				fields := task.FieldErrors(err)
 				return usagef("--%s %s", fields[0].Field, fields[0].Msg)
 			}
 			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {

@@ -139,9 +139,10 @@ func showArchived(w io.Writer, r archive.Record) error {
 		return err
 	}
 	for _, a := range r.Attempts {
-		text := fmt.Sprintf("attempt %d: no end seen, started at %s on %s\n", a.Attempt, terminal.LocalTime(a.StartedAt), terminal.Printable(a.Replica))
+		hosts := map[string]task.Host{a.Replica: {Name: a.Host, IP: a.IP}}
+		text := fmt.Sprintf("attempt %d: no end seen, started at %s on %s\n", a.Attempt, terminal.LocalTime(a.StartedAt), onHost(a.Replica, hosts))
 		if !a.EndedAt.IsZero() {
-			text = attemptEnd(task.AttemptRecord{Attempt: a.Attempt, Code: a.Code, At: a.EndedAt, Run: a.Run, Replica: a.Replica, Error: a.Error})
+			text = attemptEnd(task.AttemptRecord{Attempt: a.Attempt, Code: a.Code, At: a.EndedAt, Run: a.Run, Replica: a.Replica, Error: a.Error}, hosts)
 		}
 		if _, err := io.WriteString(w, text+logText(a.Log, a.LogSize)); err != nil {
 			return err

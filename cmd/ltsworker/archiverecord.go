@@ -76,7 +76,7 @@ func recordArchived(r archive.Record) archivedRecord {
 	out.Result, out.ResultText, out.ResultBase64 = record.Forms(r.Result)
 	for _, a := range r.Attempts {
 		out.Attempts = append(out.Attempts, record.AttemptInfo{Attempt: a.Attempt, Code: a.Code, At: record.Instant(a.EndedAt), RunMS: a.Run.Milliseconds(),
-			Replica: a.Replica, Error: a.Error, Log: a.Log, LogSize: a.LogSize})
+			Replica: a.Replica, Host: a.Host, IP: a.IP, Error: a.Error, Log: a.Log, LogSize: a.LogSize})
 	}
 	for _, e := range r.Events {
 		out.Events = append(out.Events, archivedEvent{e.Version, record.Instant(e.At), e.State, e.Code, e.Attempt, e.Replica, e.Wait.Milliseconds(), e.Run.Milliseconds(), e.Error})

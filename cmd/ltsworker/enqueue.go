@@ -15,7 +15,6 @@ import (
 
 	"github.com/ltsworker/ltsworker/internal/batch"
 	"github.com/ltsworker/ltsworker/internal/client"
-	"github.com/ltsworker/ltsworker/internal/config"
 	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/redisstore"
@@ -181,7 +180,7 @@ func (f *enqueueFlags) spec(cmd *cobra.Command, kind string) (task.Spec, error) 
 
 // flagProblems returns what is wrong with flags, by the fields in the error of a spec.
 func flagProblems(err error) (problems []string) {
-	for _, e := range config.FieldErrors(err) {
+	for _, e := range task.FieldErrors(err) {
 		problems = append(problems, flagName(e.Field)+" "+otherFlags.Replace(e.Msg))
 	}
 	return problems

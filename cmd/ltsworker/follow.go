@@ -122,12 +122,12 @@ func (f *follower) showEnd(a *task.AttemptRecord) error {
 		return terminal.WriteJSON(f.cmd.OutOrStdout(), r)
 	}
 	if !live {
-		return f.print(attemptEnd(*a) + logText(a.Log, a.LogSize))
+		return f.print(attemptEnd(*a, nil) + logText(a.Log, a.LogSize))
 	}
 	if err := f.printLog(part, skipped); err != nil {
 		return err
 	}
-	text := attemptEnd(*a)
+	text := attemptEnd(*a, nil)
 	if f.midLine {
 		text = "\n" + text
 	}

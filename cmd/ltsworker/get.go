@@ -33,7 +33,9 @@ func newGet(g *globals) *cobra.Command {
 does not start: a pause, a limit, no replica for it, or no free slot. "held by" names
 running tasks that hold the limit or the slots, as "held_by" does in the output of
 --json; "held_by_more" is the number of others. "slow since" is when a running attempt
-passed its soft timeout, within a second. "last attempt" is how an earlier attempt of a
+passed its soft timeout, within a second. A replica is followed by its host and its IP
+address, also after it has left: the pool keeps those of the newest 10,000 replicas that
+left in the last 30 days. "last attempt" is how an earlier attempt of a
 live task ended. "unique" is the unique key; one that is no name is shown as "#" and the
 hash of its text, by which ls --unique TEXT finds it.
 
@@ -146,7 +148,12 @@ func writeTask(ctx context.Context, w io.Writer, c *client.Client, waiting *hold
 	if err != nil {
 		return err
 	}
+	hosts, err := hostsOf(ctx, c, t, history)
+	if err != nil {
+		return err
+	}
 	r := record.OfTask(t, history)
+	r.SetHosts(hosts)
 	if t.State == task.Waiting {
 		now, err := c.Now(ctx)
 		if err != nil {
@@ -193,7 +200,30 @@ func showTask(ctx context.Context, w io.Writer, c *client.Client, waiting *holdu
 		}
 		held = heldBy(holders, more, now)
 	}
-	return printTask(w, t, now, waits, held, history)
+	hosts, err := hostsOf(ctx, c, t, history)
+	if err != nil {
+		return err
+	}
+	return printTask(w, t, now, waits, held, history, hosts)
+}
+
+// hostsOf reads where the replicas of a task and of its attempts run, or ran until they left.
+func hostsOf(ctx context.Context, c *client.Client, t *task.Task, history []task.AttemptRecord) (map[string]task.Host, error) {
+	replicas := []string{t.Replica}
+	for _, a := range history {
+		replicas = append(replicas, a.Replica)
+	}
+	return c.Hosts(ctx, replicas...)
+}
+
+// onHost returns a replica with its host and its IP address, as far as they are known:
+// "1x2y3z (web-1, 10.0.0.7)".
+func onHost(replica string, hosts map[string]task.Host) string {
+	text := terminal.Printable(replica)
+	if where := hosts[replica].String(); where != "" {
+		text += " (" + terminal.Printable(where) + ")"
+	}
+	return text
 }
 
 func reportMissing(cmd *cobra.Command, id string) {
@@ -210,8 +240,8 @@ func checkIDs(ids []string) error {
 }
 
 // printTask prints a task as text. now is the time of Redis. waits is what the task waits for, and
-// held who has it; "" for none.
-func printTask(w io.Writer, t *task.Task, now time.Time, waits, held string, history []task.AttemptRecord) error {
+// held who has it; "" for none. hosts has the hosts of replicas.
+func printTask(w io.Writer, t *task.Task, now time.Time, waits, held string, history []task.AttemptRecord, hosts map[string]task.Host) error {
 	tab := terminal.NewTable(w)
 	line := func(name, value string) {
 		if value != "" {
@@ -248,7 +278,7 @@ func printTask(w io.Writer, t *task.Task, now time.Time, waits, held string, his
 	line("after", terminal.Printable(t.After))
 	line("then", thenLine(t))
 	line("attempt", fmt.Sprintf("%d (%d failed, %d lost, put back by hand %d times)", t.Attempt, t.Failures, t.Lost, t.Generation))
-	line("replica", terminal.Printable(t.Replica))
+	line("replica", onHost(t.Replica, hosts))
 	when("created", t.CreatedAt)
 	when("due", dueAt(t))
 	when("started", t.StartedAt)
@@ -280,7 +310,7 @@ func printTask(w io.Writer, t *task.Task, now time.Time, waits, held string, his
 	if err := tab.Flush(); err != nil {
 		return err
 	}
-	if err := printHistory(w, history); err != nil {
+	if err := printHistory(w, history, hosts); err != nil {
 		return err
 	}
 	if t.Log == "" {

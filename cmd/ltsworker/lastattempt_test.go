@@ -25,7 +25,7 @@ func TestALiveTaskShowsAnEarlierErrorAsThatOfItsLastAttempt(t *testing.T) {
 		x := &task.Task{Spec: task.Spec{ID: "a"}, State: tt.state, Code: task.CodeLost, Error: "lease ended",
 			DueAt: now.Add(-time.Minute), Progress: []byte(tt.progress)}
 		var out strings.Builder
-		if err := printTask(&out, x, now, "", "", nil); err != nil {
+		if err := printTask(&out, x, now, "", "", nil, nil); err != nil {
 			t.Fatal(err)
 		}
 		lines := map[string]string{}

@@ -75,7 +75,7 @@ func showLogs(ctx context.Context, cmd *cobra.Command, c *client.Client, id stri
 		}
 		return nil
 	}
-	if err := printHistory(out, history); err != nil {
+	if err := printHistory(out, history, nil); err != nil {
 		return err
 	}
 	if n := len(history); n > 0 && t.State == task.Succeeded && history[n-1].Attempt == t.Attempt {
@@ -98,10 +98,10 @@ func readLogs(ctx context.Context, c *client.Client, id string) (t *task.Task, h
 	return tasks[0], history, now, err
 }
 
-// printHistory prints attempts with their logs as text.
-func printHistory(w io.Writer, history []task.AttemptRecord) error {
+// printHistory prints attempts with their logs as text. hosts has the hosts of replicas.
+func printHistory(w io.Writer, history []task.AttemptRecord, hosts map[string]task.Host) error {
 	for _, a := range history {
-		if _, err := io.WriteString(w, attemptEnd(a)+logText(a.Log, a.LogSize)); err != nil {
+		if _, err := io.WriteString(w, attemptEnd(a, hosts)+logText(a.Log, a.LogSize)); err != nil {
 			return err
 		}
 	}
@@ -115,12 +115,12 @@ func lastAttempt(t *task.Task) task.AttemptRecord {
 }
 
 // attemptEnd describes how an attempt ended, without its log.
-func attemptEnd(a task.AttemptRecord) string {
+func attemptEnd(a task.AttemptRecord, hosts map[string]task.Host) string {
 	how := string(a.Code)
 	if a.Code == task.CodeOK {
 		how = string(task.Succeeded)
 	}
-	text := fmt.Sprintf("attempt %d: %s after %s at %s on %s\n", a.Attempt, terminal.Printable(how), terminal.Duration(a.Run), terminal.LocalTime(a.At), terminal.Printable(a.Replica))
+	text := fmt.Sprintf("attempt %d: %s after %s at %s on %s\n", a.Attempt, terminal.Printable(how), terminal.Duration(a.Run), terminal.LocalTime(a.At), onHost(a.Replica, hosts))
 	if a.Error != "" {
 		text += fmt.Sprintf("  error: %s\n", terminal.Printable(a.Error))
 	}
@@ -153,7 +153,7 @@ func standing(t *task.Task, now time.Time) string {
 			text += ", due in " + terminal.ShortDuration(left)
 		}
 	case t.State == task.Succeeded && !t.StartedAt.IsZero():
-		return strings.TrimSuffix(attemptEnd(lastAttempt(t)), "\n")
+		return strings.TrimSuffix(attemptEnd(lastAttempt(t), nil), "\n")
 	case t.State.Terminal() && string(t.Code) != string(t.State) && t.Code != "":
 		text += " (" + terminal.Printable(string(t.Code)) + ")"
 	}

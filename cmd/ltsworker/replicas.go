@@ -21,6 +21,9 @@ func newReplicas(g *globals) *cobra.Command {
 		Long: `Show the replicas as their last heartbeat described them. A dead replica stays on the
 list until its lease ends; then its tasks run elsewhere.
 
+IP is the address from which the replica opens connections to Redis, as its own host or
+container sees it.
+
 LABELS are those that the replica configures, and (exclusive) if it takes only tasks that
 have a label. Each replica also has the labels id=REPLICA and host=HOST.
 
@@ -56,12 +59,12 @@ sends one every third of a lease.`,
 }
 
 func printReplicas(cmd *cobra.Command, replicas []pool.ReplicaInfo) error {
-	tab := terminal.NewTable(cmd.OutOrStdout(), "REPLICA", "HOST", "PID", "VERSION", "QUEUES", "LABELS", "RUNNING", "STUCK", "HEARTBEAT", "UP", "STATE")
-	tab.Spare("VERSION", "UP", "PID")
+	tab := terminal.NewTable(cmd.OutOrStdout(), "REPLICA", "HOST", "IP", "PID", "VERSION", "QUEUES", "LABELS", "RUNNING", "STUCK", "HEARTBEAT", "UP", "STATE")
+	tab.Spare("IP", "VERSION", "UP", "PID")
 	tab.Paint("STUCK", terminal.NotEmpty(terminal.Red))
 	tab.Paint("STATE", terminal.NotEmpty(terminal.Yellow))
 	for _, r := range replicas {
-		tab.Row(terminal.Printable(r.ID), terminal.Printable(r.Host), strconv.Itoa(r.PID), terminal.Printable(r.Version), terminal.QueueSlots(r), labelsText(r),
+		tab.Row(terminal.Printable(r.ID), terminal.Printable(r.Host), terminal.Printable(r.IP), strconv.Itoa(r.PID), terminal.Printable(r.Version), terminal.QueueSlots(r), labelsText(r),
 			terminal.RunningText(r.Running, terminal.Slots(r)), strconv.Itoa(r.Stuck), terminal.Ago(r.Silent),
 			terminal.ShortDuration(max(r.SeenAt.Add(r.Silent).Sub(r.StartedAt), 0)), terminal.ReplicaState(r))
 	}

@@ -105,7 +105,9 @@ func (a *Archive) Get(ctx context.Context, pool, id string) ([]console.Archived,
 	all := make([]console.Archived, len(records))
 	for i, r := range records {
 		all[i] = console.Archived{Task: taskOf(r.Task), Complete: r.Complete, Unread: r.RecordVersion == 0 && len(r.Payload) == 0, ResultBytes: r.ResultBytes}
+		all[i].Hosts = map[string]task.Host{}
 		for _, e := range r.Attempts {
+			all[i].Hosts[e.Replica] = task.Host{Name: e.Host, IP: e.IP}
 			all[i].Attempts = append(all[i].Attempts, task.AttemptRecord{Attempt: e.Attempt, Code: e.Code, At: e.EndedAt, Run: e.Run, Replica: e.Replica, Error: e.Error,
 				Log: e.Log, LogSize: e.LogSize})
 		}

@@ -31,7 +31,7 @@ func (c *Config) RefusePool(err error) { c.refuseFields(err, poolKey) }
 // refuseFields adds the fields that the pool or a command refused. key returns how the
 // file spells a field.
 func (c *Config) refuseFields(err error, key func(field string) string) {
-	fields := FieldErrors(err)
+	fields := task.FieldErrors(err)
 	if err != nil && len(fields) == 0 {
 		c.add(problem{msg: err.Error()})
 	}

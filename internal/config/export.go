@@ -13,6 +13,7 @@ import (
 	"github.com/ltsworker/ltsworker/export/file"
 	"github.com/ltsworker/ltsworker/export/sql"
 	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // Export says where the results of a kind are kept. One of the first four is set.
@@ -92,7 +93,7 @@ func (c *Config) OpenExports(poolName string) error {
 		switch key {
 		case "dir":
 			p.Exporter, err = file.New(file.Config{Dir: under(e.Dir), Name: e.Name})
-			if fields := FieldErrors(err); len(fields) > 0 {
+			if fields := task.FieldErrors(err); len(fields) > 0 {
 				key, err = fields[0].Field, fmt.Errorf("%s", fields[0].Msg)
 			}
 		case "sqlite":

@@ -10,6 +10,7 @@ import (
 type Replica struct {
 	ID        string         `json:"id"`
 	Host      string         `json:"host"`
+	IP        string         `json:"ip,omitempty"` // from which it opens connections to Redis
 	PID       int            `json:"pid"`
 	Version   string         `json:"version,omitempty"`
 	StartedAt string         `json:"started_at"`
@@ -33,7 +34,7 @@ type Replica struct {
 // OfReplica returns the record of a replica.
 func OfReplica(r pool.ReplicaInfo) Replica {
 	record := Replica{
-		ID: r.ID, Host: r.Host, PID: r.PID, Version: r.Version, StartedAt: Instant(r.StartedAt), SeenAt: Instant(r.SeenAt),
+		ID: r.ID, Host: r.Host, IP: r.IP, PID: r.PID, Version: r.Version, StartedAt: Instant(r.StartedAt), SeenAt: Instant(r.SeenAt),
 		SilentMS: r.Silent.Milliseconds(), LeaseMS: r.Lease.Milliseconds(), Queues: r.Queues, Slots: terminal.Slots(r),
 		Running: r.Running, Stuck: r.Stuck, Draining: r.Draining, Since: Instant(r.DrainingSince), Refuses: r.Refuses, Kinds: r.Kinds, Disabled: r.Disabled,
 		Labels: r.AllLabels(), Exclusive: r.Exclusive,

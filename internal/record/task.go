@@ -32,6 +32,8 @@ type Task struct {
 	Error          string            `json:"error,omitempty"`
 	StopWhy        string            `json:"stop_why,omitempty"`
 	Replica        string            `json:"replica,omitempty"`
+	Host           string            `json:"host,omitempty"` // of the replica; these two of single tasks only
+	IP             string            `json:"ip,omitempty"`
 	CreatedAt      string            `json:"created_at,omitempty"`
 	DueAt          string            `json:"due_at,omitempty"`
 	StartedAt      string            `json:"started_at,omitempty"`
@@ -88,6 +90,8 @@ type AttemptInfo struct {
 	At      string    `json:"at,omitempty"`
 	RunMS   int64     `json:"run_ms"`
 	Replica string    `json:"replica,omitempty"`
+	Host    string    `json:"host,omitempty"` // of the replica, as IP
+	IP      string    `json:"ip,omitempty"`
 	Error   string    `json:"error,omitempty"`
 	Log     string    `json:"log,omitempty"`
 	LogSize int64     `json:"log_size,omitempty"` // bytes that the attempt wrote to its log
@@ -117,6 +121,14 @@ func OfTask(t *task.Task, history []task.AttemptRecord) Task {
 		r.Then = t.Then.Kind
 	}
 	return r
+}
+
+// SetHosts adds where the replicas of the task and of its attempts run, or ran until they left.
+func (r *Task) SetHosts(hosts map[string]task.Host) {
+	r.Host, r.IP = hosts[r.Replica].Name, hosts[r.Replica].IP
+	for i, a := range r.History {
+		r.History[i].Host, r.History[i].IP = hosts[a.Replica].Name, hosts[a.Replica].IP
+	}
 }
 
 // History returns the records of attempts.

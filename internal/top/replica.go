@@ -79,7 +79,7 @@ func (r replicaSubject) read(_ context.Context, _ *reader, s *snapshot) (content
 	}
 	now := s.replicas[i]
 	f := newFields()
-	f.add("host", terminal.Printable(now.Host))
+	f.add("host", terminal.Printable(task.Host{Name: now.Host, IP: now.IP}.String()))
 	f.add("pid", strconv.Itoa(now.PID))
 	f.add("version", terminal.Printable(now.Version))
 	f.add("up", terminal.ShortDuration(max(now.SeenAt.Add(now.Silent).Sub(now.StartedAt), 0)))

@@ -1,4 +1,4 @@
--- uses: base keeper line parents server wake
+-- uses: base former keeper line parents server wake
 -- Removing replicas from their class and from the list.
 
 -- wake_others signals other replicas of the class after one was removed. The removed replica may have been the only one that
@@ -29,12 +29,13 @@ local function lose_jobs(replica)
   end
 end
 
--- remove_replica removes a replica from the list, with its own keys.
+-- remove_replica removes a replica from the list, with its own keys. Where it ran is kept: see former.lua.
 function Members.remove_replica(replica)
   local record = P .. 'replica:' .. replica
-  local h = redis.pcall('HMGET', record, 'class', 'host')
+  local h = redis.pcall('HMGET', record, 'class', 'host', 'runs_on')
   call('ZREM', P .. 'replicas', replica)
   call('DEL', record, P .. 'signals:' .. replica, P .. 'stop:' .. replica, P .. 'ready:' .. replica)
+  Former.add(replica, h[3])
   lose_jobs(replica)
   Server.remove(replica)
   Keeper.forget(replica)

@@ -69,7 +69,7 @@ func Run(t *testing.T, newHarness func(t testing.TB) Harness) {
 		outsideRules, outsideReportRules, reportListRules, exportRules, jobRules, jobTokenRules, triggerRules, triggerInboxRules,
 		labelRules, shardRules, shardEndRules, shardAgainRules, broadcastRules, broadcastEndRules, jobGoneRules, thenRules,
 		operatorRules, retentionRules, inboxRules, rejectRules, replyRules, eventRules, consumerRules, stepRules, settingRules, statsRules,
-		listRules,
+		listRules, hostRules,
 	} {
 		for _, r := range rules {
 			if first.Takes != nil && !first.Takes(r.name) {

@@ -1,4 +1,4 @@
--- uses: base members record server settings special triggers wake
+-- uses: base former members record server settings special triggers wake
 -- uses: doctor/finding doctor/job doctor/lines doctor/shards doctor/task doctor/timers
 -- Checks of whole keys.
 
@@ -103,11 +103,12 @@ function DoctorKeys.ready(name, server)
 end
 
 function DoctorKeys.replica(name, replica)
-  local h = call('HMGET', P .. name, 'seen_at', 'class', 'host')
+  local h = call('HMGET', P .. name, 'seen_at', 'class', 'host', 'runs_on')
   DoctorLines.check_host(replica, h[3])
   if call('ZSCORE', P .. 'replicas', replica) or (tonumber(h[1] or nil) or 0) > NOW - 3600000 then return end
   DoctorFinding.report('replica_alone', name, '', '', 'removed', function()
     call('DEL', P .. name, P .. 'signals:' .. replica)
+    Former.add(replica, h[4])
     if h[2] then Members.leave_class(replica, h[2]) end
   end)
 end

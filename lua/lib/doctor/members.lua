@@ -1,12 +1,13 @@
 -- uses: base members queue record
--- uses: doctor/claims doctor/finding doctor/lines doctor/pool doctor/running doctor/shards doctor/task doctor/timers
+-- uses: doctor/claims doctor/finding doctor/former doctor/lines doctor/pool doctor/running doctor/shards doctor/task
+-- uses: doctor/timers
 -- Checks of the members of indexes.
 
 -- DoctorMembers has one check per kind of key. Its arguments are the key's name, what follows the kind in it, the member,
 -- and its score or value. It returns how many tasks it checked, nil for one.
 DoctorMembers.run, DoctorMembers.claims, DoctorMembers.leases = DoctorRunning.run, DoctorClaims.claim, DoctorClaims.lease
 DoctorMembers.meta, DoctorMembers.stats, DoctorMembers.timers = DoctorPool.setting, DoctorPool.total, DoctorTimers.timer
-for _, checks in ipairs({ DoctorShards.MEMBERS, DoctorLines.MEMBERS }) do
+for _, checks in ipairs({ DoctorShards.MEMBERS, DoctorLines.MEMBERS, DoctorFormer.MEMBERS }) do
   for kind, check in pairs(checks) do DoctorMembers[kind] = check end
 end
 local zrem, srem = function(key, id) call('ZREM', key, id) end, function(key, id) call('SREM', key, id) end
