@@ -27,6 +27,7 @@ local READING = {
   { 'SCARD', KEY }, { 'SMEMBERS', KEY }, { 'SISMEMBER', KEY, 'm' }, { 'SSCAN', KEY, '0' }, { 'LLEN', KEY },
   { 'LINDEX', KEY, '0' }, { 'LRANGE', KEY, '0', '1' }, { 'XLEN', KEY }, { 'XRANGE', KEY, '-', '+' },
   { 'XREVRANGE', KEY, '+', '-' }, { 'GET', KEY }, { 'MGET', KEY }, { 'GETRANGE', KEY, '0', '1' }, { 'EXISTS', KEY },
+  { 'STRLEN', KEY }, { 'ZLEXCOUNT', KEY, '-', '+' }, { 'TIME' },
   { 'TYPE', KEY }, { 'PTTL', KEY }, { 'SCAN', '0' }, { 'EVAL_RO', 'return 1', '1', KEY }, { 'EVALSHA_RO', '0', '1', KEY },
 }
 local WRITING = {
@@ -34,7 +35,8 @@ local WRITING = {
   { 'ZADD', KEY, '1', 'm' }, { 'ZREM', KEY, 'm' }, { 'ZREMRANGEBYRANK', KEY, '0', '1' }, { 'SADD', KEY, 'm' },
   { 'SREM', KEY, 'm' }, { 'SPOP', KEY }, { 'LTRIM', KEY, '0', '1' }, { 'LPOP', KEY }, { 'RPUSH', KEY, 'v' },
   { 'XADD', KEY, '*', 'f', 'v' }, { 'XDEL', KEY, '0' }, { 'XTRIM', KEY, 'MAXLEN', '1' }, { 'SET', KEY, 'v' },
-  { 'MSET', KEY, 'v' }, { 'SETRANGE', KEY, '0', 'v' }, { 'DEL', KEY }, { 'PEXPIRE', KEY, '1' }, { 'PERSIST', KEY },
+  { 'MSET', KEY, 'v' }, { 'SETRANGE', KEY, '0', 'v' }, { 'DEL', KEY }, { 'UNLINK', KEY },
+  { 'PEXPIRE', KEY, '1' }, { 'PERSIST', KEY },
   { 'RENAMENX', KEY, P .. 'to' }, { 'EVAL', 'return 1', '1', KEY }, { 'EVALSHA', '0', '1', KEY },
 }
 local unread, unwritten = check(READING), check(WRITING)
