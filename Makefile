@@ -35,11 +35,13 @@ unit: ## the tests that need no redis-server, without the race detector
 
 # The work of these tests is done by programs that are built without the race detector, or they link SQLite, which is C
 # translated to Go: it compiles for minutes with the race detector and is four times as slow. make soak runs them with it.
-UNRACED := ./archive ./cmd/ltsworker ./docs ./export/sql ./internal/config
+UNRACED := ./archive ./cmd/ltsworker ./console/sqlarchive ./docs ./export/sql ./internal/config
+# Only packages with tests. For a package without tests, go test would compile all that it imports.
+TESTED := -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}'
 
 .PHONY: race
 race: redis prometheus ## most tests, with the race detector and a real redis-server
-	go test -race -vet=off -parallel $(PARALLEL) -timeout $(TIMEOUT) $(LONGEST) $$(go list ./... | grep -vE '/(archive|cmd/ltsworker|docs|export/sql|internal/config|executor/docker)$$')
+	go test -race -vet=off -parallel $(PARALLEL) -timeout $(TIMEOUT) $(LONGEST) $$(go list $(TESTED) ./... | grep -vE '/(archive|cmd/ltsworker|console/sqlarchive|docs|export/sql|internal/config|executor/docker)$$')
 
 .PHONY: unraced
 unraced: redis postgres ## the tests of the commands, the pages and the databases, without the race detector

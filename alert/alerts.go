@@ -17,12 +17,12 @@ type Alert struct {
 	Severity Severity          `json:"severity"`
 	Value    float64           `json:"value"`
 	Detail   string            `json:"detail,omitempty"`
-	Since    time.Time         `json:"since"`           // when the rule began to apply
-	Fired    time.Time         `json:"fired,omitzero"`  // when it began to fire; zero while pending
-	Seen     time.Time         `json:"seen"`            // when the rule applied last
-	Sent     time.Time         `json:"sent,omitzero"`   // when the last notice was queued
-	Resent   time.Time         `json:"resent,omitzero"` // for receivers that get firing alerts again and again
-	Silence  string            `json:"silence,omitempty"`
+	Since    time.Time         `json:"since"`             // when the rule began to apply
+	Fired    time.Time         `json:"fired,omitzero"`    // when it began to fire; zero while pending
+	Seen     time.Time         `json:"seen"`              // when the rule applied last
+	Sent     time.Time         `json:"sent,omitzero"`     // when the last notice was queued
+	Resent   time.Time         `json:"resent,omitzero"`   // when it was last sent to a Resender
+	Silence  string            `json:"silence,omitempty"` // the ID of the silence that suppresses its messages
 	// When, Threshold and Window are those of the rule.
 	When      Condition     `json:"when"`
 	Threshold float64       `json:"threshold,omitempty"`
@@ -65,7 +65,7 @@ type change struct {
 	rule string
 }
 
-// judge compares what a round has found with the alerts of before.
+// judge compares the samples of a round with the alerts of the round before.
 type judge struct {
 	now      time.Time
 	alerts   map[string]*Alert
@@ -73,11 +73,11 @@ type judge struct {
 	resends  map[string]time.Duration
 	to       func(*Rule) []string // the receivers of a rule
 	changes  []change
-	// unread reports whether it is not known yet if the rule applies for the labels of an alert.
+	// unread reports whether the data that decides about an alert has not been read yet.
 	unread func(*Rule, *Alert) bool
 	// recovered counts alerts that ended while they were silenced, by the id of the silence.
 	recovered map[string]int
-	beyond    map[string]int // by rule: what was announced without an alert
+	beyond    map[string]int // by rule: sets of labels without an alert, because there are too many
 }
 
 // rule judges the samples of one rule.
@@ -121,7 +121,7 @@ func (j *judge) rule(r *Rule, samples []sample) {
 			a.Fired = j.now
 		}
 		c := j.announce(r, a)
-		// A value is written with other changes, when it is another one by much, and at times.
+		// A new value is written with other changes of the alert, after a large change, and from time to time.
 		old := j.now.Sub(a.written) >= max(r.Keep/2, 15*time.Second) || math.Abs(a.Value-a.value) > math.Abs(a.value)/2
 		if len(c.notices) > 0 || a.Fired != before.Fired || a.Silence != before.Silence || a.written.IsZero() || old {
 			a.written, a.value = j.now, a.Value
@@ -136,8 +136,8 @@ func (j *judge) rule(r *Rule, samples []sample) {
 	}
 }
 
-// count announces how many more sets of labels a rule applies for than it has alerts. It announces
-// them once until there are none.
+// count announces for how many sets of labels the rule applies beyond those that have alerts. An
+// increase is announced once, until there are none.
 func (j *judge) count(r *Rule, beyond int) {
 	before := j.beyond[r.Name]
 	switch {
@@ -150,7 +150,7 @@ func (j *judge) count(r *Rule, beyond int) {
 	}
 }
 
-// beyondField is the field of what was announced without an alert.
+// beyondField is the field of the number of sets of labels that have no alert.
 func beyondField(rule string) string { return "m:" + rule }
 
 // exceeded reports whether a value is beyond the threshold.
@@ -161,7 +161,7 @@ func (r *Rule) exceeded(v float64) bool {
 	return v > r.Threshold || conditions[r.When].unit == none
 }
 
-// announce adds the notices that are due of an alert whose rule applies.
+// announce returns the notices that are due for an alert whose rule applies.
 func (j *judge) announce(r *Rule, a *Alert) change {
 	c := change{key: a.key(), set: a}
 	if !a.Firing() {
@@ -190,8 +190,7 @@ func (j *judge) announce(r *Rule, a *Alert) change {
 	return c
 }
 
-// resend sends an alert that was announced again to receivers such as Alertmanager, which forget it
-// otherwise.
+// resend sends an alert that was announced before to the receivers that are a Resender.
 func (j *judge) resend(r *Rule, a *Alert, c *change) {
 	for _, receiver := range j.to(r) {
 		if every := j.resends[receiver]; every > 0 && j.now.Sub(a.Resent) >= every {
@@ -218,7 +217,7 @@ func (j *judge) absent(r *Rule, key string, a *Alert) {
 	delete(j.alerts, key)
 	switch {
 	case !a.Firing():
-	case a.Sent.IsZero(): // it was silent all the time
+	case a.Sent.IsZero(): // it was silenced all the time
 		for _, s := range j.silences {
 			if s.silences(a) {
 				j.recovered[s.ID]++

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// State is what people see of the alerts of a pool.
+// State is the state of the alerts of a pool for a page or a command.
 type State struct {
 	Owner     string    // the process that runs the rules; "" if none does
 	At        time.Time // of the last evaluation; zero for never
@@ -20,7 +20,7 @@ type State struct {
 	Receivers []ReceiverState // of the last process that ran the rules, by name
 }
 
-// ReceiverState is what is known of a receiver.
+// ReceiverState says whether a receiver takes messages.
 type ReceiverState struct {
 	Name   string
 	Kind   string // of the channel, such as dingtalk
@@ -29,7 +29,7 @@ type ReceiverState struct {
 	Last   time.Time // when a message was sent; zero for never
 	Since  time.Time // when tries began to fail; zero if they work
 	Error  string
-	Until  time.Time // it takes no message before; zero or past for any time
+	Until  time.Time // no message is sent before, because the service has asked for a pause; zero or past for none
 }
 
 // ReadState reads the alerts of a pool.
@@ -62,7 +62,7 @@ func ReadState(ctx context.Context, b Board) (State, error) {
 	_ = json.Unmarshal([]byte(records.Fields["receivers"]), &kinds) // none if damaged
 	for name, kind := range kinds {
 		var h health
-		_ = json.Unmarshal([]byte(records.Fields["r:"+name]), &h) // one that has got nothing has none
+		_ = json.Unmarshal([]byte(records.Fields["r:"+name]), &h) // a receiver without messages has none
 		s.Receivers = append(s.Receivers, ReceiverState{name, kind, h.Sent, h.Failed, h.Last, h.Since, h.Error, h.Until})
 	}
 	for _, silence := range readSilences(records.Silences) {
@@ -82,7 +82,7 @@ func ReadState(ctx context.Context, b Board) (State, error) {
 	return s, nil
 }
 
-// SilencedBy returns the active silence that keeps messages about the alert back, nil for none.
+// SilencedBy returns the active silence that suppresses messages about the alert, nil for none.
 func (s *State) SilencedBy(a *Alert) *Silence {
 	for i := range s.Silences {
 		if s.Silences[i].silences(a) {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Condition names what a rule looks at.
+// Condition names what a rule compares.
 type Condition string
 
 // The conditions that count events within Rule.Window. Their values have the labels of Rule.By.
@@ -55,7 +55,7 @@ const (
 	seconds
 )
 
-// facts that conditions need.
+// need is a set of the data that conditions need.
 type need uint
 
 const (
@@ -129,7 +129,7 @@ func init() { // a variable with an initial value would be a cycle: the function
 	}
 }
 
-// splits are the labels that Rule.By may have.
+// splits returns the labels that Rule.By may have.
 func (c condition) splits() []string {
 	if c.need&needEvents == 0 {
 		return nil
@@ -153,8 +153,8 @@ func (c Condition) Unit() string {
 	return map[unit]string{number: "number", share: "share", seconds: "duration"}[conditions[c].unit]
 }
 
-// DefaultRules are the rules of a pool without rules of its own. They correspond to those of
-// deploy/alerts.yaml for Prometheus.
+// DefaultRules returns rules for common problems. A config file without rules has them; Options has
+// no default. They correspond to the rules of deploy/alerts.yaml for Prometheus.
 func DefaultRules() []Rule {
 	return []Rule{
 		{Name: "failures", When: FailedShare, For: time.Minute},

@@ -1,25 +1,25 @@
-// Package alert evaluates rules on the state and the events of a pool and sends messages when a
-// rule begins or stops to apply.
+// Package alert evaluates rules on the state and the events of a pool. It sends messages when a
+// rule starts to apply and when it no longer applies.
 //
 //	r, err := alert.New(store, alert.Options{
 //		Rules:     alert.DefaultRules(),
 //		Receivers: map[string]alert.Receiver{"ops": {Channel: ops}},
 //	})
-//	err = r.Run(ctx)
+//	r.Run(ctx) // until ctx ends
 //
 // Package webhook has the channels over HTTP (signed webhooks, DingTalk, WeCom, Feishu,
 // Alertmanager), package mail that for mail. This package imports neither.
 //
-// Any number of processes may run the rules of a pool. One of them does at a time: it has a lease
-// in the store. What it knows is in the store as well, so that the next one neither repeats nor
-// loses a message. It makes a bounded number of calls to the store in each interval.
+// Any number of processes may run the rules of a pool. One of them evaluates the rules at a time:
+// it holds a lease in the store. Its state is in the store as well, so that no message is lost when
+// another process takes over. An evaluation makes a bounded number of calls to the store.
 //
 // A rule has one alert for each set of labels, such as each queue. An alert is pending until the
-// rule has applied for Rule.For, then it fires, and it ends when the rule has not applied for
-// Rule.Keep. Both are announced to the receivers of the rule, and a firing alert again after
-// Rule.Repeat. All notices for a receiver that are due at the same time are one message. A
-// receiver takes only so many messages; while it takes none, notices wait in the store and make
-// one message, with a count of those that do not fit.
+// rule has applied for Rule.For. Then it fires. It ends when the rule has not applied for
+// Rule.Keep. Both are announced to the receivers of the rule. A firing alert is announced again
+// after Rule.Repeat. All notices for a receiver that are due at the same time make one message.
+// While the pace of a receiver allows no message, its notices wait in the store. They make the
+// next message, with a count of those that do not fit.
 //
 // A message is sent at least once. It keeps its ID when it is sent again.
 package alert

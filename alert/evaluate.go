@@ -15,7 +15,7 @@ import (
 const perWrite = 200
 
 // evaluate makes one round. It returns the receivers that have new notices.
-func (r *Runner) evaluate(ctx context.Context) (told []string, err error) {
+func (r *Runner) evaluate(ctx context.Context) (notified []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	if r.state == nil {
@@ -27,15 +27,17 @@ func (r *Runner) evaluate(ctx context.Context) (told []string, err error) {
 		}
 		r.state.memory = r.memory
 	}
-	told, err = r.round(ctx, r.state)
+	notified, err = r.round(ctx, r.state)
 	if r.state.unsure {
 		// It is not known what was written: the next round reads it.
 		r.state = nil
 	}
-	return told, err
+	return notified, err
 }
 
-func (r *Runner) round(ctx context.Context, s *state) (told []string, err error) {
+// round reads the pool, evaluates the rules and writes the changes. An error of single rules does not
+// keep the others from being evaluated.
+func (r *Runner) round(ctx context.Context, s *state) (notified []string, err error) {
 	s.unsure = true
 	records, err := r.store.ReadAlerts(ctx)
 	if err != nil {
@@ -63,19 +65,42 @@ func (r *Runner) round(ctx context.Context, s *state) (told []string, err error)
 	}
 	j := &judge{now: found.at, alerts: s.alerts, resends: r.resends(records), to: r.receivers, unread: found.unread, recovered: s.recovered, beyond: s.beyond}
 	j.clamp()
-	var over []Silence
+	ended := j.readSilences(records)
+	r.judgeRules(j, found)
+	first := r.common(s, found, counted.cursor, records)
+	r.endSilences(&first, j, ended)
+	if err := r.write(ctx, first, j.changes); err != nil {
+		return nil, err
+	}
+	s.unsure = false
+	s.cursor = counted.cursor
+	return j.notified(&first), failed
+}
+
+// readSilences takes the active silences. It returns those that have ended, and lets their alerts be
+// announced again in this round.
+func (j *judge) readSilences(records task.AlertRecords) (ended []Silence) {
 	for _, silence := range readSilences(records.Silences) {
 		if silence.Active(records.Now) {
 			j.silences = append(j.silences, silence)
-		} else {
-			over = append(over, silence)
-			j.unsilence(silence)
+			continue
+		}
+		ended = append(ended, silence)
+		for _, a := range j.alerts {
+			if a.Firing() && a.Silence == silence.ID {
+				a.Silence, a.released = "", true
+			}
 		}
 	}
+	return ended
+}
+
+// judgeRules evaluates all rules whose data could be read.
+func (r *Runner) judgeRules(j *judge, found *round) {
 	for i := range r.opts.Rules {
 		rule := &r.opts.Rules[i]
 		if conditions[rule.When].need&found.failed != 0 {
-			continue // what it looks at is not known
+			continue
 		}
 		samples := conditions[rule.When].samples(found, rule)
 		if r.opts.HideErrors {
@@ -86,13 +111,10 @@ func (r *Runner) round(ctx context.Context, s *state) (told []string, err error)
 		j.rule(rule, samples)
 	}
 	j.forget(r.opts.Rules)
-	first := r.common(s, found, counted.cursor, records)
-	r.endSilences(&first, j, over)
-	if err := r.write(ctx, first, j.changes); err != nil {
-		return nil, err
-	}
-	s.unsure = false
-	s.cursor = counted.cursor
+}
+
+// notified returns the receivers that have notices in the first write or in the changes.
+func (j *judge) notified(first *task.AlertWrite) []string {
 	names := map[string]bool{}
 	for _, n := range first.Notices {
 		names[n.Receiver] = true
@@ -104,7 +126,7 @@ func (r *Runner) round(ctx context.Context, s *state) (told []string, err error)
 			}
 		}
 	}
-	return slices.Collect(maps.Keys(names)), failed
+	return slices.Collect(maps.Keys(names))
 }
 
 // reportLag logs when the rules begin to miss events, and when they have counted all again.
@@ -120,7 +142,7 @@ func (r *Runner) reportLag(s *state, p progress) {
 	s.behind = p.behind > 0
 }
 
-// clamp corrects times of the future, which a clock of the store leaves that went back.
+// clamp corrects times in the future. There are some after the clock of the store was set back.
 func (j *judge) clamp() {
 	for _, a := range j.alerts {
 		for _, at := range []*time.Time{&a.Since, &a.Fired, &a.Seen, &a.Sent, &a.Resent, &a.written} {
@@ -129,12 +151,14 @@ func (j *judge) clamp() {
 	}
 }
 
+// resends returns the receivers that are a Resender, with the time after which they get a firing alert
+// again.
 func (r *Runner) resends(records task.AlertRecords) map[string]time.Duration {
 	all := map[string]time.Duration{}
 	for name, receiver := range r.opts.Receivers {
 		var h health
-		_ = json.Unmarshal([]byte(records.Fields["r:"+name]), &h) // one that has got nothing has none
-		// While a receiver takes nothing its queue would fill with the same alerts.
+		_ = json.Unmarshal([]byte(records.Fields["r:"+name]), &h) // a receiver without messages has none
+		// While a receiver takes no messages, its queue would fill with the same alerts.
 		if again, ok := receiver.Channel.(Resender); ok && h.Since.IsZero() {
 			all[name] = again.Resend()
 		}
@@ -142,7 +166,7 @@ func (r *Runner) resends(records task.AlertRecords) map[string]time.Duration {
 	return all
 }
 
-// common returns the part of the write that is about no alert.
+// common returns the part of the write that belongs to no alert.
 func (r *Runner) common(s *state, found *round, cursor string, records task.AlertRecords) task.AlertWrite {
 	w := task.AlertWrite{Set: map[string]string{}}
 	s.windows.write(found.at, &w)
@@ -170,19 +194,10 @@ func (r *Runner) common(s *state, found *round, cursor string, records task.Aler
 	return w
 }
 
-// unsilence lets the alerts of a silence that has ended be announced again in this round.
-func (j *judge) unsilence(s Silence) {
-	for _, a := range j.alerts {
-		if a.Firing() && a.Silence == s.ID {
-			a.Silence, a.released = "", true
-		}
-	}
-}
-
 // endSilences announces silences that have ended, to the receivers of their rules, and removes
 // them.
-func (r *Runner) endSilences(w *task.AlertWrite, j *judge, over []Silence) {
-	for _, s := range over {
+func (r *Runner) endSilences(w *task.AlertWrite, j *judge, ended []Silence) {
+	for _, s := range ended {
 		n := Notice{State: StateUnsilenced, Silence: &s, Recovered: j.recovered[s.ID], Since: s.From, Ended: j.now}
 		for _, a := range j.alerts {
 			if a.Firing() && s.silences(a) {
@@ -212,7 +227,8 @@ func (r *Runner) endSilences(w *task.AlertWrite, j *judge, over []Silence) {
 	}
 }
 
-// write writes the changes, so many alerts in one step. Each alert is written with its notices.
+// write writes the changes, up to perWrite alerts in one step. An alert and its notices are written
+// in the same step.
 func (r *Runner) write(ctx context.Context, w task.AlertWrite, changes []change) error {
 	for {
 		part := changes[:min(len(changes), perWrite)]
@@ -251,7 +267,7 @@ func (r *Runner) write(ctx context.Context, w task.AlertWrite, changes []change)
 	}
 }
 
-// Outlook is what a rule would say now.
+// Outlook is the result of an evaluation of one rule, without effect.
 type Outlook struct {
 	Rule   Rule
 	Values []Value // the values of the rule, the worst first, up to 20
@@ -269,8 +285,8 @@ type Value struct {
 // previewTime bounds the time in which a preview counts events.
 const previewTime = 30 * time.Second
 
-// Preview reads what the rules would say now, without any change. It counts the events of the
-// last windows from the stream, for up to 30 seconds.
+// Preview evaluates the rules once, without any effect. It counts the events of the last windows from
+// the stream, for up to 30 seconds.
 func (r *Runner) Preview(ctx context.Context) ([]Outlook, error) {
 	records, err := r.store.ReadAlerts(ctx)
 	if err != nil {

@@ -36,7 +36,7 @@ func readEvents(ctx context.Context, store Store, after string, w *windows, now 
 	}
 	begin := time.Now()
 	p.cursor = after
-	// An event of after has the position last at the latest: later events are for the next round.
+	// Events that are newer than last are for the next round.
 	for p.cursor != last {
 		if time.Since(begin) >= limit {
 			if at, ok := cursorTime(p.cursor); ok {

@@ -18,13 +18,13 @@ const (
 	// mostHistories is how many histories of triggers one round reads.
 	mostHistories = 50
 	// triggersEvery and doctorEvery are the times between two reads of all triggers and two
-	// inspections. An inspection that takes longer than doctorTime is left.
+	// inspections. An inspection ends after doctorTime.
 	triggersEvery = time.Minute
 	doctorEvery   = 5 * time.Minute
 	doctorTime    = 30 * time.Second
 )
 
-// round is what the rules see of the pool at about one instant.
+// round has the data of the pool for the rules, read at about one instant.
 type round struct {
 	at       time.Time
 	stats    task.Stats
@@ -45,14 +45,14 @@ type round struct {
 	*memory
 }
 
-// memory is what is not read anew in each round.
+// memory has the data that is not read in each round.
 type memory struct {
 	triggers   []task.StoredTrigger
 	triggersAt time.Time
 	planned    map[string]time.Time // of the triggers whose history was read
 	refused    map[string][]task.TriggerRecord
 	known      map[string]knownReplica
-	keepGone   time.Duration // how long a rule looks at a replica that has gone
+	keepGone   time.Duration // how long a replica that has gone is kept, for the rules of ReplicaGone
 	lost       int64         // lost leases at the last round
 }
 
@@ -60,10 +60,10 @@ type memory struct {
 type knownReplica struct {
 	Host     string        `json:"host"`
 	Seen     time.Time     `json:"seen"`
-	Silent   time.Duration `json:"silent"` // at the last look
+	Silent   time.Duration `json:"silent"` // when it was last read
 	Lease    time.Duration `json:"lease"`
 	Draining bool          `json:"draining,omitempty"`
-	Gone     time.Time     `json:"gone,omitzero"` // when it was missed; zero for live
+	Gone     time.Time     `json:"gone,omitzero"` // when it was found to be gone; zero for a live one
 }
 
 func newMemory(rules []Rule) *memory {
@@ -76,8 +76,8 @@ func newMemory(rules []Rule) *memory {
 	return m
 }
 
-// read reads what the rules need. After an error the other facts are read, and the round says in
-// failed which are missing.
+// read reads the data that the rules need. After an error it reads the other data; round.failed has
+// what is missing.
 func read(ctx context.Context, store Store, needs need, m *memory, w *windows) (*round, error) {
 	r := &round{memory: m, windows: w}
 	var errs []error
@@ -192,7 +192,7 @@ func inspect(ctx context.Context, store Store) ([]task.Finding, error) {
 	var found []task.Finding
 	for f, err := range store.Inspect(timed, task.Inspection{}) {
 		if err != nil && timed.Err() != nil {
-			break // a pool that takes longer has what was found so far
+			break // a larger pool has what was found so far
 		}
 		if err != nil {
 			return nil, err
@@ -204,8 +204,8 @@ func inspect(ctx context.Context, store Store) ([]task.Finding, error) {
 	return found, ctx.Err()
 }
 
-// unread reports whether it is not known yet if a rule applies for the labels of an alert: the
-// histories of many triggers are read in several rounds.
+// unread reports whether the data that decides about an alert has not been read yet: the histories of
+// many triggers are read in several rounds.
 func (r *round) unread(rule *Rule, a *Alert) bool {
 	if rule.When != TriggerRefused {
 		return false
@@ -215,7 +215,7 @@ func (r *round) unread(rule *Rule, a *Alert) bool {
 	return !known && slices.ContainsFunc(r.triggers, func(t task.StoredTrigger) bool { return t.Name == name })
 }
 
-// mostKnown bounds the replicas that are known.
+// mostKnown bounds round.known.
 const mostKnown = 500
 
 // forgetGone forgets the replica that has gone for longest, if there is one.
@@ -230,8 +230,9 @@ func (r *round) forgetGone() bool {
 	return first != ""
 }
 
-// missReplicas finds replicas that have gone without leaving: their lease has ended since they were
-// seen, and either they had missed heartbeats at the last look, or the pool has taken back leases.
+// missReplicas finds replicas that have gone without leaving the pool. Their lease has ended since
+// they were last read. Besides, either they had missed heartbeats then, or the pool has taken back
+// leases since.
 func (r *round) missReplicas() {
 	live, hosts := map[string]bool{}, map[string]bool{}
 	lost := r.stats.LeasesLost > r.lost

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// Placed is a Channel that names its endpoint. Receivers with the same endpoint share its pace
-// within a process. Other channels share it if they are the same value.
-type Placed interface {
+// Endpointer is a Channel that names its endpoint, such as its URL. Within a process, receivers with
+// the same kind and endpoint share its pace. Other channels share a pace if they are the same value.
+type Endpointer interface {
 	Channel
-	Place() string
+	Endpoint() string
 }
 
 // limiter keeps the pace of an endpoint for all Runners of this process.
@@ -26,8 +26,8 @@ var (
 // limiterOf returns the limiter of the endpoint of a channel.
 func limiterOf(c Channel) *limiter {
 	var key any = c
-	if p, ok := c.(Placed); ok {
-		key = p.Kind() + " " + p.Place()
+	if e, ok := c.(Endpointer); ok {
+		key = e.Kind() + " " + e.Endpoint()
 	}
 	limitersMu.Lock()
 	defer limitersMu.Unlock()
@@ -37,7 +37,7 @@ func limiterOf(c Channel) *limiter {
 	return limiters[key]
 }
 
-// take takes a place in the pace. It returns how long to wait if there is none.
+// take counts a message, or returns how long to wait until the pace allows one.
 func (l *limiter) take(p Pace) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()

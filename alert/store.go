@@ -31,19 +31,25 @@ type Store interface {
 	HoldAlerts(ctx context.Context, owner string, lease time.Duration) (bool, error)
 	// ExtendAlerts extends the lease of owner. It returns false if the lease has ended.
 	ExtendAlerts(ctx context.Context, owner string, lease time.Duration) (bool, error)
+	// ReleaseAlerts ends the lease of owner.
 	ReleaseAlerts(ctx context.Context, owner string) error
 	ReadAlerts(ctx context.Context) (task.AlertRecords, error)
 	// WriteAlerts changes the records in one step, if owner has the lease.
 	WriteAlerts(ctx context.Context, owner string, w task.AlertWrite) (held bool, err error)
+	// AlertQueue reads the notices that wait for a receiver, and its message under way.
 	AlertQueue(ctx context.Context, receiver string) (task.AlertQueue, error)
 }
 
-// Board is what people read and change of the alerts of a pool. redisstore.Store implements it.
-// It works whether or not a process runs the rules.
+// Board reads and changes the alerts of a pool for users. redisstore.Store implements it. It works
+// whether or not a process runs the rules.
 type Board interface {
 	ReadAlerts(ctx context.Context) (task.AlertRecords, error)
+	// SetSilence writes a silence as JSON.
 	SetSilence(ctx context.Context, id, text string) error
+	// PushNotice adds a notice to the queue of a receiver. It returns false if the queue is full.
 	PushNotice(ctx context.Context, receiver, text string) (bool, error)
+	// AlertLog reads up to limit entries of the history, newest first: those before the entry with
+	// this ID, or the newest ones for "".
 	AlertLog(ctx context.Context, before string, limit int) ([]task.AlertLogEntry, error)
 	LogAlert(ctx context.Context, e task.AlertLogEntry) error
 }

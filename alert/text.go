@@ -23,9 +23,9 @@ func (m *Message) Title(lang Lang) string {
 	return fmt.Sprintf(w.title, Plain(m.Pool), strings.Join(parts, w.comma))
 }
 
-// Lines returns the message as lines without its title, the most urgent first, in at most size
-// bytes with a line break after each. Of what does not fit, the last line has the counts.
-// Each line is passed to format, which may add marks.
+// Lines returns the notices of the message as lines, the most urgent one first. The lines with a line
+// break after each have at most size bytes. If some notices do not fit, the last line has their
+// numbers. format returns the text of a line, such as with marks of Markdown.
 func (m *Message) Lines(lang Lang, size int, format func(Line) string) []string {
 	w := words[lang]
 	type entry struct {
@@ -72,7 +72,7 @@ type Line struct {
 	Text     string // with the rule, in the language of the receiver
 }
 
-// more counts what a message does not have, by state and rule.
+// more describes the notices that a message leaves out, by state and rule.
 func (w *wording) more(left []More) string {
 	type key struct {
 		state NoticeState
@@ -151,16 +151,16 @@ func labelText(labels map[string]string, w *wording) string {
 	return strings.Join(parts, w.comma)
 }
 
-// Describe returns what the alert says, in a language.
+// Describe returns the value and the threshold of the alert as a phrase.
 func (a *Alert) Describe(lang Lang) string {
 	n := a.notice(StateFiring, false)
 	return words[lang].condition(&n)
 }
 
-// LabelText returns the labels of the alert, in a language.
+// LabelText returns the labels of the alert, separated by commas.
 func (a *Alert) LabelText(lang Lang) string { return labelText(a.Labels, words[lang]) }
 
-// FormatValue returns a value of a condition for people.
+// FormatValue returns a value of a condition with its unit; "" if the condition has no value.
 func FormatValue(c Condition, v float64) string {
 	switch conditions[c].unit {
 	case none:
@@ -193,8 +193,8 @@ func Duration(d time.Duration) string {
 	return two(day, time.Hour, "d", "h")
 }
 
-// Plain returns a text in one line in which nothing is a mark of Markdown or HTML, or changes the
-// order of the text.
+// Plain returns a text in one line without marks of Markdown or HTML and without characters that
+// change the direction of the text.
 func Plain(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -203,7 +203,7 @@ func Plain(s string) string {
 		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r):
 			return -1
 		}
-		// Signs of the same look, which mean nothing.
+		// Similar characters that are no marks.
 		if i := strings.IndexRune("<>[]*`#|\\", r); i >= 0 {
 			return []rune("＜＞［］＊'＃｜＼")[i]
 		}

@@ -45,7 +45,7 @@ func (t *tally) add(o tally) {
 type windows struct {
 	groups bool // a rule looks at groups
 	all    map[time.Duration]*window
-	stale  []string // fields of buckets in the store that no rule needs
+	stale  []string // fields of buckets in the store that no rule needs any more
 }
 
 // window has the buckets of one length.
@@ -132,7 +132,7 @@ func (w *windows) over(now time.Time, r *Rule) map[series]tally {
 	sums := map[series]tally{}
 	window := w.all[r.Window]
 	for start, bucket := range window.buckets {
-		// A bucket of the future is left by a clock that went back.
+		// After the clock was set back, buckets may be in the future.
 		if age := now.Sub(time.UnixMilli(start)); age >= r.Window+window.width || age < 0 {
 			continue
 		}
@@ -164,7 +164,7 @@ func (w *window) field(start int64) string {
 	return "w:" + strconv.FormatInt(int64(w.length/time.Second), 10) + ":" + strconv.FormatInt(start, 10)
 }
 
-// write adds the changed buckets to a change of the store, and removes those that count no longer.
+// write adds the changed buckets to the write, and removes those that no window includes any more.
 func (w *windows) write(now time.Time, to *task.AlertWrite) {
 	to.Remove = append(to.Remove, w.stale...)
 	w.stale = nil

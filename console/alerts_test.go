@@ -57,8 +57,8 @@ func (b *browser) runRules(l *letters, rules ...alert.Rule) {
 		b.t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(b.t.Context())
-	done := make(chan error)
-	go func() { done <- r.Run(ctx) }()
+	done := make(chan struct{})
+	go func() { defer close(done); r.Run(ctx) }()
 	b.t.Cleanup(func() { stop(); <-done })
 }
 

@@ -67,8 +67,11 @@ func (b *editBody) edit() (e pool.Edit, any bool, err error) {
 
 // apply makes a change of the tasks of the body.
 func (q *request) apply(name string, ids []string, change func(ctx context.Context, f pool.Filter) (int, error)) (any, error) {
-	if n := len(ids); n == 0 || n > mostChosen {
-		return nil, &task.FieldError{Field: "ids", Msg: fmt.Sprintf("must name from 1 to %d tasks, not %d", mostChosen, n)}
+	switch n := len(ids); {
+	case n == 0:
+		return nil, &task.FieldError{Field: "ids", Msg: "must name at least one task"}
+	case n > mostChosen:
+		return nil, &task.FieldError{Field: "ids", Msg: fmt.Sprintf("must name at most %d tasks, not %d", mostChosen, n)}
 	}
 	ids, err := checkChosen(ids)
 	if err != nil {

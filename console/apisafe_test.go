@@ -3,6 +3,7 @@ package console
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -110,6 +111,20 @@ func TestAPITakesNullForNoValue(t *testing.T) {
 	}
 	if l := must[record.Limit](b, http.MethodGet, b.at("/limits/group/g"), nil); l.Limit != 3 {
 		t.Errorf("%+v", l)
+	}
+}
+
+// A list of ids beyond the bound is refused, also if the ids are the same.
+func TestAPIRefusesTooManyIDs(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t, nil)
+	b.enqueue(task.Spec{ID: "a"})
+	ids := slices.Repeat([]string{"a"}, mostChosen+1)
+	if p := b.problem(http.MethodPost, b.at("/tasks/stop"), map[string]any{"ids": ids}, http.StatusUnprocessableEntity); p.Field != "ids" {
+		t.Errorf("%+v", p)
+	}
+	if done := must[changed](b, http.MethodPost, b.at("/tasks/stop"), map[string]any{"ids": ids[1:]}); done.Tasks != 1 || done.Chosen != 1 {
+		t.Errorf("%+v", done)
 	}
 }
 

@@ -13,9 +13,9 @@
 --       id of the task or '', why not; then per trigger that is handed out: name, when it is to be handled, version,
 --       planned, due, pending, anchor, definition}.
 -- Keeps: a planned time makes one task, whichever replicas handle it, because the step that makes the task also stores the
--- next planned time. A firing before its trigger is due has no effect; with most = 0 other replicas get the trigger at once.
--- The caller has computed the firings from the definition with this version. A run that is repeated after its reply was lost
--- finds its task in the history and makes no other one.
+-- next planned time. A firing before its trigger is due makes nothing and ends the reservation of the trigger; with most =
+-- 0 other replicas are signalled to get it. The caller has computed the firings from the definition with this version. A
+-- run that is repeated after its reply was lost finds its task in the history and makes no other one.
 -- uses: base admit finish firings make record removal stopping triggers types
 -- hot: totals event trim record scores settings queues admit make removal types triggers firings wake
 local most, ahead, reserve = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])

@@ -113,7 +113,7 @@ func New(c Config) (*Mail, error) {
 	m.options = append(m.options, gomail.WithPort(port))
 	if c.User != "" {
 		m.options = append(m.options, gomail.WithUsername(c.User), gomail.WithPassword(c.Password))
-		if c.Encryption == TLS { // the library does not know that the connection of a dialer is encrypted
+		if c.Encryption == TLS { // the library cannot see that the dialer has encrypted the connection
 			m.options = append(m.options, gomail.WithOpportunisticSMTPAuth(gomail.SMTPAuthSCRAMSHA256, gomail.SMTPAuthSCRAMSHA1, gomail.SMTPAuthPlain, gomail.SMTPAuthLogin))
 		} else {
 			m.options = append(m.options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover))
@@ -122,8 +122,8 @@ func New(c Config) (*Mail, error) {
 	return m, nil
 }
 
-// dial returns the checked dialer, with TLS if the connection begins with it: the library does not
-// add it to a dialer that it is given.
+// dial returns the function that connects. With Encryption TLS it begins TLS itself, which the library
+// does not do for a custom dialer.
 func (m *Mail) dial(d *net.Dialer) gomail.DialContextFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := d.DialContext(ctx, network, address)
@@ -143,9 +143,9 @@ func (*Mail) Pace() alert.Pace { return alert.Pace{Burst: 5, Every: 20 * time.Se
 // maxText bounds the text of a mail, in bytes.
 const maxText = 100_000
 
-// Send sends a mail to each address, so that a server that refuses one address takes those to the
-// others. It is called again with the same message after an error, and then leaves out the addresses
-// whose mails were taken.
+// Send sends a mail of its own to each address, so that an address that the server refuses does not
+// affect the others. When it is called again with the same message, it leaves out the addresses whose
+// mails the server has accepted.
 func (m *Mail) Send(ctx context.Context, message *alert.Message) (string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -199,7 +199,7 @@ func (m *Mail) Send(ctx context.Context, message *alert.Message) (string, error)
 	return answer, nil
 }
 
-// code returns the status of a server, 0 for none or for an error that may end.
+// code returns the status of a permanent error of the server; 0 for any other error.
 func code(err error) int {
 	if e := (*gomail.SendError)(nil); errors.As(err, &e) && !e.IsTemp() {
 		return e.ErrorCode()

@@ -9,8 +9,8 @@ import (
 	"github.com/ltsworker/ltsworker/alert"
 )
 
-// Alertmanager sends alerts to the API of an Alertmanager, which does the rest: routes, groups,
-// inhibition and its own silences.
+// Alertmanager sends alerts to the API of an Alertmanager, which has routes, groups, inhibition and
+// silences of its own.
 type Alertmanager struct{ *client }
 
 // NewAlertmanager returns a channel to an Alertmanager. The URL is the one of its web interface,
@@ -24,8 +24,8 @@ func NewAlertmanager(e Endpoint) (*Alertmanager, error) {
 	return &Alertmanager{c}, nil
 }
 
-// resend is the time after which a firing alert is sent again. An Alertmanager takes an alert as
-// ended at its endsAt, which is three such times ahead.
+// resend is the time after which a firing alert is sent again. An Alertmanager regards an alert as
+// ended at its endsAt, which is three times as far ahead.
 const resend = time.Minute
 
 // Kind returns "alertmanager".
@@ -46,8 +46,8 @@ type posted struct {
 	GeneratorURL string            `json:"generatorURL,omitempty"`
 }
 
-// Send sends the alerts of a message. The end of a silence is nothing for an Alertmanager, and
-// neither are counts.
+// Send sends the alerts of a message. It leaves out ends of silences and counts, which an Alertmanager
+// does not have.
 func (am *Alertmanager) Send(ctx context.Context, m *alert.Message) (string, error) {
 	now := time.Now()
 	var all []posted
@@ -60,7 +60,7 @@ func (am *Alertmanager) Send(ctx context.Context, m *alert.Message) (string, err
 		case alert.StateTest:
 			p.Labels["alertname"], p.StartsAt = "test", now
 		case alert.StateFiring:
-			if !n.At.IsZero() { // a notice that has waited tells nothing of now
+			if !n.At.IsZero() { // the notice may have waited
 				p.EndsAt = n.At.Add(3 * resend)
 			}
 		default:

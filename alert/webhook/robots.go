@@ -21,9 +21,10 @@ import (
 // Robot configures a robot of a group chat.
 type Robot struct {
 	Endpoint
-	// Secret signs the requests to DingTalk and Feishu. "" for a robot without signatures.
+	// Secret signs the requests to DingTalk and Feishu. Default: "", no signature.
 	Secret string
-	// Keyword is added to each message, for a robot that takes only messages with it.
+	// Keyword is added to each message, for a robot that accepts only messages with it. Default:
+	// none.
 	Keyword string
 }
 
@@ -83,8 +84,8 @@ func encode(v any) ([]byte, error) {
 	return bytes.TrimSpace(out.Bytes()), err
 }
 
-// fit encodes what build makes of a size for the text, so that the body has at most most bytes:
-// escapes make a text longer.
+// fit returns the JSON of a body with at most most bytes. build returns the body for a size of its
+// text. Escapes make the text longer, so that several sizes are tried.
 func fit(most int, build func(size int) any) ([]byte, error) {
 	for size := most - 300; ; size = size * 9 / 10 {
 		b, err := encode(build(size))
@@ -94,7 +95,7 @@ func fit(most int, build func(size int) any) ([]byte, error) {
 	}
 }
 
-// result is the answer of a robot. Feishu has other names for the fields.
+// result is the answer of a robot. Feishu uses code and msg.
 type result struct {
 	ErrCode *int   `json:"errcode"`
 	ErrMsg  string `json:"errmsg"`
@@ -106,7 +107,7 @@ type result struct {
 type codes struct {
 	tooMany []int         // too many messages
 	after   time.Duration // when the service takes the next one then
-	content []int         // the service does not take what the message says
+	content []int         // the service refuses the content of the message
 }
 
 // judge reads the answer of a robot, which has the status 200 also for errors.

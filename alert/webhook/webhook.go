@@ -31,9 +31,9 @@ import (
 // maxAnswer bounds what is read of an answer, in bytes.
 const maxAnswer = 4 << 10
 
-// Endpoint is where a service is.
+// Endpoint is the address of a service. URL is required.
 type Endpoint struct {
-	// URL is the address of the service. That of a robot is a secret.
+	// URL is the address of the service. The URL of a robot is a secret.
 	URL string
 	// Networks are networks that are not public and may be connected to, such as 10.1.0.0/16.
 	Networks []string
@@ -46,7 +46,7 @@ type client struct {
 	http    *http.Client
 	url     *url.URL
 	headers map[string]string
-	hidden  []string // secrets, which no text has
+	hidden  []string // secrets, which are masked in answers
 }
 
 // open checks an endpoint. The error joins FieldErrors for url, networks and headers.
@@ -127,10 +127,10 @@ func (c *client) post(ctx context.Context, query url.Values, header http.Header,
 	return a, nil
 }
 
-// Place is the URL: all receivers with it share the pace of its service.
-func (c *client) Place() string { return c.url.String() }
+// Endpoint returns the URL: all receivers with this URL share a pace.
+func (c *client) Endpoint() string { return c.url.String() }
 
-// text is an answer for people, without secrets.
+// text returns the status and the body of an answer in one line, with masked secrets.
 func (c *client) text(a answer) string {
 	text := strings.TrimSpace(strings.ToValidUTF8(string(a.body), "\uFFFD"))
 	for _, secret := range c.hidden {
@@ -141,7 +141,7 @@ func (c *client) text(a answer) string {
 	return strings.TrimSpace(strconv.Itoa(a.status) + " " + task.CutHead(alert.Plain(text), 300))
 }
 
-// check returns an error for a status that is no success.
+// check returns an error unless the status is 2xx.
 func (c *client) check(a answer) error {
 	if a.status >= 200 && a.status < 300 {
 		return nil
@@ -151,7 +151,7 @@ func (c *client) check(a answer) error {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		e.After = retryAfter(a.header)
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
-		// Any other status is about the service or the credentials, such as during a deployment.
+		// Other statuses are caused by the service or the credentials, so the message may be accepted later.
 		e.Refused = true
 	}
 	return e

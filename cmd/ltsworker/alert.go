@@ -17,7 +17,6 @@ import (
 	"github.com/ltsworker/ltsworker/internal/config"
 	"github.com/ltsworker/ltsworker/internal/logging"
 	"github.com/ltsworker/ltsworker/internal/record"
-	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/redisstore"
 )
@@ -37,8 +36,9 @@ rules and the receivers:
       failures: {when: failed_share, over: 10%, window: 10m, for: 1m, by: [kind]}
       wait: {when: oldest_wait, over: 15m, queues: [mail.*], severity: critical}
 
-The page docs/alerts.md explains all keys and conditions. run, the console and replicas
-with such a section evaluate the rules; one process of a pool does at a time.`,
+The page docs/alerts.md explains all keys and conditions. alert run, the console, and
+replicas with such a section run the rules. One process of a pool evaluates them at a
+time.`,
 		Example: `  ltsworker alert rules -c alerts.yaml
   ltsworker alert test ops -c alerts.yaml
   ltsworker alert run -c alerts.yaml
@@ -62,34 +62,47 @@ func (f *alertFlag) add(cmd *cobra.Command) {
 	cmd.Flags().VarP(&f.file, "config", "c", "config `FILE` with a section alerts")
 }
 
-// open reads the file and connects to its pool.
-func (f *alertFlag) open(g *globals, log *slog.Logger) (*alert.Runner, *alert.Options, *connection, *redisstore.Store, error) {
+// openAlerts are the rules of a file, with the connection to their pool. Close it.
+type openAlerts struct {
+	*connection
+	runner  *alert.Runner
+	options *alert.Options
+	store   *redisstore.Store
+}
+
+func (a *openAlerts) close() {
+	a.store.Close()
+	a.Close()
+}
+
+// open reads the file. It makes no call to Redis.
+func (f *alertFlag) open(g *globals, log *slog.Logger) (*openAlerts, error) {
 	if f.file == "" {
-		return nil, nil, nil, nil, usagef("-c FILE is missing")
+		return nil, usagef("-c FILE is missing")
 	}
 	c, err := config.ReadAlerts(string(f.file))
 	if err != nil {
-		return nil, nil, nil, nil, &inputError{err}
+		return nil, &inputError{err}
 	}
 	o := c.OpenAlerts(log)
 	if err := c.Err(); err != nil {
-		return nil, nil, nil, nil, &inputError{err}
+		return nil, &inputError{err}
 	}
 	name, err := g.poolName(c.PoolName)
 	if err != nil {
-		return nil, nil, nil, nil, err
+		return nil, err
 	}
 	at, err := g.target(c.RedisURL)
 	if err != nil {
-		return nil, nil, nil, nil, err
+		return nil, err
 	}
-	rdb := at.Client()
-	store := redisstore.New(rdb, name)
-	r, err := alert.New(store, *o)
-	if err != nil {
-		return nil, nil, nil, nil, err
+	a := &openAlerts{connection: &connection{at.Client(), at, nil}, options: o}
+	a.store = redisstore.New(a.UniversalClient, name)
+	if a.runner, err = alert.New(a.store, *o); err != nil {
+		a.close()
+		return nil, err
 	}
-	return r, o, &connection{rdb, at, nil}, store, nil
+	return a, nil
 }
 
 func newAlertRun(g *globals) *cobra.Command {
@@ -100,28 +113,26 @@ func newAlertRun(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run -c FILE",
 		Short: "Evaluate the rules of a file and send messages",
-		Long: `Evaluate the rules of a file and send messages, until interrupted. Several runs for the
-same pool are safe: one of them works, and another one takes over within 20 seconds when
-it ends. What fires, which messages are due and the pace of each receiver are in Redis.`,
+		Long: `Evaluate the rules of a file and send messages, until interrupted. Several processes can
+run the rules of one pool: one of them evaluates the rules, and another one takes over
+within 20 seconds when it ends. The alerts that fire, the messages that are due and the
+pace of each receiver are in Redis.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !slices.Contains(logging.Formats, logFormat) {
 				return usagef("--log-format must be one of %s, not %s", strings.Join(logging.Formats, " "), terminal.Quoted(logFormat))
 			}
 			log := logging.NewFormat(cmd.ErrOrStderr(), slog.LevelInfo, logFormat)
-			r, _, at, store, err := f.open(g, log)
+			a, err := f.open(g, log)
 			if err != nil {
 				return err
 			}
-			defer at.Close()
-			defer store.Close()
-			if err := at.Reach(cmd.Context()); err != nil {
+			defer a.close()
+			if err := a.Reach(cmd.Context()); err != nil {
 				return err
 			}
-			log.Info("alerts starting", "pool", store.Pool(), "redis", at.Address, "redis_from", at.Source)
-			if err := r.Run(cmd.Context()); err != nil {
-				return redisurl.Unreachable(at.Address, err)
-			}
+			log.Info("alerts starting", "pool", a.store.Pool(), "redis", a.Address, "redis_from", a.Source)
+			a.runner.Run(cmd.Context())
 			log.Info("stopped")
 			return nil
 		},
@@ -136,16 +147,16 @@ func runAlerts(ctx context.Context, at *connection, c *config.Config, log *slog.
 	store := redisstore.New(at.UniversalClient, c.PoolName)
 	defer store.Close()
 	o := c.OpenAlerts(log)
-	err := c.Err() // a file of a secret may be gone since the check
+	err := c.Err() // the file of a secret may be gone since the check
+	var r *alert.Runner
 	if err == nil {
-		var r *alert.Runner
-		if r, err = alert.New(store, *o); err == nil {
-			err = r.Run(ctx)
-		}
+		r, err = alert.New(store, *o)
 	}
 	if err != nil {
 		log.Error("the alert rules do not run", "err", err)
+		return
 	}
+	r.Run(ctx)
 }
 
 func newAlertList(g *globals) *cobra.Command {
@@ -153,9 +164,9 @@ func newAlertList(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ls",
 		Short: "Show what fires and what is pending",
-		Long: `Show the alerts that fire, and those that are pending: their rule applies, and has not
-applied for long enough. SILENCE is the id of the silence that keeps messages back.
-A note says if no process runs the rules, or since when a receiver takes no messages.`,
+		Long: `Show the alerts that fire, and those that are pending because their rule has not applied
+for long enough. SILENCE is the id of the silence that suppresses messages. A note says
+if no process runs the rules, or since when a receiver has taken no messages.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
@@ -204,7 +215,7 @@ func printAlerts(cmd *cobra.Command, s *alert.State, pool string, asJSON bool) e
 	return alertNotes(cmd.ErrOrStderr(), s)
 }
 
-// alertNotes prints what keeps alerts from being sent.
+// alertNotes prints why messages about alerts are not sent.
 func alertNotes(w io.Writer, s *alert.State) error {
 	var notes []string
 	if s.Owner == "" {
@@ -216,7 +227,7 @@ func alertNotes(w io.Writer, s *alert.State) error {
 	}
 	for _, r := range s.Receivers {
 		if !r.Since.IsZero() {
-			notes = append(notes, fmt.Sprintf("receiver %s takes no messages since %s: %s", r.Name, record.Instant(r.Since), terminal.Printable(r.Error)))
+			notes = append(notes, fmt.Sprintf("receiver %s has taken no messages since %s: %s", r.Name, record.Instant(r.Since), terminal.Printable(r.Error)))
 		}
 	}
 	for _, note := range notes {

@@ -45,19 +45,18 @@ pool now, and whether the rule would alert. The command changes nothing and send
 nothing. It counts the events of the window in the event stream, for up to 30 seconds.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r, _, at, store, err := f.open(g, newPlainLog(cmd.ErrOrStderr()))
+			a, err := f.open(g, newPlainLog(cmd.ErrOrStderr()))
 			if err != nil {
 				return err
 			}
-			defer at.Close()
-			defer store.Close()
+			defer a.close()
 			ctx := cmd.Context()
-			if err := at.Reach(ctx); err != nil {
+			if err := a.Reach(ctx); err != nil {
 				return err
 			}
-			all, err := r.Preview(ctx)
+			all, err := a.runner.Preview(ctx)
 			if err != nil {
-				return redisurl.Unreachable(at.Address, err)
+				return redisurl.Unreachable(a.Address, err)
 			}
 			return printRules(cmd, all, asJSON)
 		},
@@ -116,17 +115,16 @@ func newAlertTest(g *globals) *cobra.Command {
 Redis is not used: neither the pace of the receiver nor the history knows of the message.`,
 		Args: between(1, 1, "a receiver"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			_, o, at, store, err := f.open(g, slog.New(slog.DiscardHandler))
+			a, err := f.open(g, slog.New(slog.DiscardHandler))
 			if err != nil {
 				return err
 			}
-			defer at.Close()
-			defer store.Close()
-			receiver, ok := o.Receivers[args[0]]
+			defer a.close()
+			receiver, ok := a.options.Receivers[args[0]]
 			if !ok {
 				return &inputError{fmt.Errorf("%s has no receiver %s", f.file, terminal.Quoted(args[0]))}
 			}
-			m := alert.TestMessage(store.Pool(), receiver, o.Console, "ltsworker alert test")
+			m := alert.TestMessage(a.store.Pool(), receiver, a.options.Console, "ltsworker alert test")
 			ctx, cancel := context.WithTimeout(cmd.Context(), alertTestTime)
 			defer cancel()
 			answer, err := receiver.Channel.Send(ctx, m)

@@ -18,9 +18,9 @@ import (
 func newAlertSilence(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "silence COMMAND",
-		Short: "Keep messages about alerts back for a time",
-		Long: `Keep messages about alerts back for a time. A silence is in Redis and survives restarts. When
-it ends, its receivers get a message with what still fires.`,
+		Short: "Suppress messages about alerts for a time",
+		Long: `Suppress messages about alerts for a time. A silence is in Redis and survives restarts. When
+it ends, its receivers get a message with the alerts that still fire.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return unknownCommand(cmd, args[0])

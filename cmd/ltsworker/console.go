@@ -11,9 +11,9 @@ func newConsole(g *globals) *cobra.Command {
 		Use:   "console",
 		Short: "Serve the web console, and manage its users",
 		Long: `Serve the web console and its JSON API until interrupted. Users log in with a password,
-OIDC, or by a header of a trusted proxy, programs with a token. At the first start without
-a password file, the command makes one with the user admin and prints a password for one
-login.
+OIDC, or a header of a trusted proxy, and programs with a token. At the first start without
+a password file, the command creates one with the user admin, and prints a password that
+must be changed at the first login.
 
   listen: 0.0.0.0:8380
   pools: [media, mail]
@@ -21,7 +21,7 @@ login.
   tls: {cert: cert.pem, key: key.pem}
   redact: [password, "*token*"]  # names whose values are not shown
   metrics: 127.0.0.1:9380        # serves /metrics for Prometheus, without a login
-  trace_url: https://traces.example/trace/{trace_id}   # that the page of a task links
+  trace_url: https://traces.example/trace/{trace_id}   # linked by the page of a task
   archive: tasks.db              # as for ltsworker archive --db
   alerts: alerts.yaml            # run the alert rules of this file; docs/alerts.md
   proxy:

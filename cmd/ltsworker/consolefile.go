@@ -62,7 +62,7 @@ type grantsFile struct {
 	Users    map[string]map[string]access.Role `yaml:"users"`
 }
 
-// readConsoleFile reads a config file. An unknown key is an error.
+// readConsoleFile reads a config file of the console. An unknown key is an error.
 func readConsoleFile(name string) (c consoleFile, err error) {
 	text, err := os.ReadFile(name)
 	if err != nil {

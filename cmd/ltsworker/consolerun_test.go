@@ -107,7 +107,7 @@ func TestSectionOfTheConsoleIsChecked(t *testing.T) {
 	for section, want := range map[string]string{
 		"console:\n  listn: x\n": "line 4", "console: yes\n": "w.yaml:3: console must be a mapping", "console: {metrics: x}\n": "metrics must be HOST:PORT",
 		"console: {listen: \"0.0.0.0:0\", open: true}\n": "listen", "console: {trace_url: \"javascript:x\"}\n": "TraceURL must be an address with http or https",
-		"console: {tls: {cert: x}}\n": "tls needs both cert and key",
+		"console: {tls: {cert: x}}\n": "tls needs both cert and key", "console: {pools: [a, b, a]}\n": "pools has a twice", "console: {pools: [a, a]}\n": "pools has a twice",
 	} {
 		u.write("w.yaml", "queues: {default: {workers: 1}}\nhandlers: {echo: {command: [cat]}}\n"+section, 0o600)
 		if a := u.run("run", "-c", "w.yaml"); a.code != exitUsage || !strings.Contains(a.err, want) {

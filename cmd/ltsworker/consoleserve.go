@@ -46,7 +46,7 @@ func (f *consoleFlags) add(cmd *cobra.Command) {
 	flags.VarP((*textFlag)(&f.file), "config", "c", "config `FILE` of the console")
 	flags.Var((*textFlag)(&f.listen), "listen", "serve at `HOST:PORT` (default "+consoleAddress+")")
 	flags.StringSliceVar(&f.pools, "pools", nil, "`POOLS` to show, separated by commas (default that of --pool)")
-	flags.BoolVar(&f.open, "open", false, "no login: every program of this machine is admin")
+	flags.BoolVar(&f.open, "open", false, "no login: every user and program of this machine is an admin")
 }
 
 // settings returns the file with the flags applied. users is the password file of the flag, ""
@@ -87,9 +87,12 @@ func (f *consoleFlags) apply(c consoleFile, pool, users string) (consoleFile, er
 	if len(c.Pools) == 0 {
 		c.Pools = []string{pool}
 	}
-	for _, name := range c.Pools {
+	for i, name := range c.Pools {
 		if err := task.CheckName(name); err != nil {
 			return c, usagef("pool %q %v", name, err)
+		}
+		if slices.Contains(c.Pools[:i], name) {
+			return c, usagef("pools has %s twice", name)
 		}
 	}
 	if c.Metrics != "" {
@@ -187,7 +190,7 @@ func openConsole(cmd *cobra.Command, c *consoleFile, rdb redis.UniversalClient, 
 		s.archive = sqlarchive.Open(where)
 		opts.Archive = s.archive
 	}
-	for _, name := range slices.Compact(c.Pools) {
+	for _, name := range c.Pools {
 		s.stores = append(s.stores, redisstore.New(rdb, name))
 	}
 	opts.Stores = s.stores
@@ -227,8 +230,8 @@ func (s *servedConsole) close() {
 	}
 }
 
-// consoleAlerts returns what runs the alert rules of a file, for the pool that it names or else for
-// all pools of the console. It returns none if there is no file.
+// consoleAlerts returns the runners of the alert rules of a file: for the pool that the file names, or
+// for all pools of the console if it names none. Without a file it returns none.
 func consoleAlerts(file string, stores []*redisstore.Store, log *slog.Logger) (runners []*alert.Runner, err error) {
 	if file == "" {
 		return nil, nil
@@ -239,7 +242,7 @@ func consoleAlerts(file string, stores []*redisstore.Store, log *slog.Logger) (r
 	}
 	o := c.OpenAlerts(log)
 	if c.PoolName != "" && !slices.ContainsFunc(stores, func(s *redisstore.Store) bool { return s.Pool() == c.PoolName }) {
-		c.Refuse("pool", "is no pool of the console: remove the key, and the rules are for all its pools")
+		c.Refuse("pool", "is not a pool of the console: without this key the rules are for all its pools")
 	}
 	if err := c.Err(); err != nil {
 		return nil, &inputError{err}
@@ -281,11 +284,7 @@ func (s *servedConsole) serve(ctx context.Context) (err error) {
 	var running sync.WaitGroup
 	defer func() { stop(); running.Wait() }()
 	for _, r := range s.alerts {
-		running.Go(func() {
-			if err := r.Run(ctx); err != nil {
-				log.Error("the alert rules do not run", "err", err)
-			}
-		})
+		running.Go(func() { r.Run(ctx) })
 	}
 	stopped := make(chan struct{})
 	go func() {

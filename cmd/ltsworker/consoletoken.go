@@ -20,12 +20,12 @@ func newConsoleUserToken(users *string) *cobra.Command {
 	name, expires := "default", durationFlag{value: tokenExpires, set: true, word: "never"}
 	cmd := &cobra.Command{
 		Use:   "token NAME",
-		Short: "Make a token with which a program uses the API as a user",
-		Long: `Make a token with which a program uses the API of the console as the user NAME. The
-token is printed once. The file of users has only a hash of it.
+		Short: "Make a token for a program that uses the API as a user",
+		Long: `Make a token for a program that uses the API of the console as the user NAME. The token
+is printed once. The password file has only a hash of it.
 
-The token has the roles of the user, or the narrower ones of --roles. When the user loses
-a role, the token does, too. console user ls lists the tokens of each user.`,
+The token has the roles of the user, or lower ones from --roles. When the user loses a
+role, the token loses it, too. console user ls lists the tokens of each user.`,
 		Example: `  ltsworker console user token alice
   ltsworker console user token alice --name ci --roles media=operator --expires 30d
   ltsworker console user token rm alice ci`,

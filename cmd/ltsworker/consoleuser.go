@@ -29,8 +29,8 @@ hash of each password (argon2id), never the password. Only its owner may read it
 running console uses a change with the next request: the sessions of a user who was
 changed or removed end.
 
-A role is none, viewer, operator or admin. Roles are given per pool, * is each pool that
-is not named: "*=viewer,media=operator".`,
+A role is none, viewer, operator or admin. Roles are given by pool, and * stands for each
+pool that is not named: "*=viewer,media=operator".`,
 		Example: `  ltsworker console user add alice --roles "*=admin"
   ltsworker console user add bob --roles "*=viewer,media=operator" --password-file bob.txt --must-change
   ltsworker console user set bob --roles "*=viewer"
@@ -125,8 +125,8 @@ func newConsoleUserAdd(users *string) *cobra.Command {
 		Use:   "add NAME",
 		Short: "Add a user",
 		Long: `Add a user. The password is asked for at the terminal, or read from the file of
---password-file. It has at least 15 characters. The file of users is made if it does not
-exist.`,
+--password-file. It must have at least 15 characters. The password file is created if it
+does not exist.`,
 		Args: between(1, 1, "the user's NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.roles == nil {

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// The limits of failed logins. After freeFailures a further one is free every failureInterval.
-// Beyond that an address is refused, and a login with the name waits for nameDelay: if names
-// were refused too, a stranger could keep a user out by failing again and again.
+// The limits of failed logins. After freeFailures, one more is allowed every failureInterval. Beyond
+// that, logins from the address are refused, and a login with the name waits for nameDelay. Names are
+// not refused, because otherwise an attacker could lock a user out with failed logins.
 const (
 	freeFailures    = 10
 	failureInterval = 30 * time.Second
 	nameDelay       = 5 * time.Second
-	// maxCounted is how many addresses, and how many names, are counted.
+	// maxCounted bounds the addresses, and the names, that are counted.
 	maxCounted = 10_000
 	// maxLogins is how many logins may be under way.
 	maxLogins = 256
@@ -37,7 +37,7 @@ type failures[K comparable] struct {
 	until map[K]time.Time // when the last failure of the key is forgotten
 }
 
-// over returns how long it takes until a further failure is free; 0 if it is now.
+// over returns the time until a further failure is allowed; 0 if it is allowed now.
 func (f *failures[K]) over(k K, now time.Time) time.Duration {
 	return max(0, f.until[k].Add(-(freeFailures-1)*failureInterval).Sub(now))
 }
@@ -92,8 +92,8 @@ func newAttempts() *attempts {
 		tokens: failures[netip.Prefix]{map[netip.Prefix]time.Time{}}}
 }
 
-// begin waits until the login may be tried. The caller then calls end, with failed=false if
-// the login is not to count. The error is a *TooManyError, ErrBusy or the cause of ctx.
+// begin waits until the login may be tried. The caller then calls end, with failed=false if the login
+// does not count as a failure. The error is a *TooManyError, ErrBusy or the cause of ctx.
 func (a *attempts) begin(ctx context.Context, addr netip.Addr, name string) (end func(failed bool), err error) {
 	from := network(addr)
 	name = name[:min(len(name), 128)]
@@ -115,7 +115,7 @@ func (a *attempts) begin(ctx context.Context, addr netip.Addr, name string) (end
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
-			end(true) // otherwise a client that gives up early could begin any number
+			end(true) // otherwise a client could try any number of logins by giving up early
 			return nil, context.Cause(ctx)
 		}
 	}
@@ -156,8 +156,7 @@ func (a *attempts) wrongToken(addr netip.Addr) error {
 	return ErrToken
 }
 
-// network returns what counts as one address: one of IPv4, or the 64 bits of IPv6 that
-// a network has.
+// network returns the network that counts as one address: a single address of IPv4, or a /64 of IPv6.
 func network(addr netip.Addr) netip.Prefix {
 	bits := 64
 	if addr = addr.Unmap().WithZone(""); addr.Is4() {

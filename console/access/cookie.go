@@ -27,7 +27,7 @@ func (c *cookies) name(r *http.Request, base string) string {
 	return "__Secure-" + base
 }
 
-// set sets a cookie. It is kept for that long, or with 0 until the browser ends.
+// set sets a cookie, which lasts for keep; 0 is until the browser ends.
 func (c *cookies) set(w http.ResponseWriter, r *http.Request, base, value string, keep time.Duration) {
 	http.SetCookie(w, &http.Cookie{
 		Name: c.name(r, base), Value: value, Path: c.path, MaxAge: int(keep.Seconds()),
@@ -40,8 +40,8 @@ func (c *cookies) remove(w http.ResponseWriter, r *http.Request, base string) {
 	c.set(w, r, base, "", -time.Second)
 }
 
-// get returns the value of a cookie. It is "" also if the request has several with the name:
-// without TLS another site of the host can set one.
+// get returns the value of a cookie; "" if the request has none, or several with the name: without TLS
+// another site on the host can set one.
 func (c *cookies) get(r *http.Request, base string) string {
 	if found := r.CookiesNamed(c.name(r, base)); len(found) == 1 {
 		return found[0].Value

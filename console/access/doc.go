@@ -11,8 +11,8 @@
 // that must be changed at the first login.
 //
 // Without any method no user is identified, and [Gate.CheckListen] accepts only loopback
-// addresses. With [Options.Open], which excludes all methods, each request from the machine
-// itself has the role Admin.
+// addresses. With [Options.Open], which excludes all methods, each request from this machine
+// has the role Admin.
 //
 // # Roles
 //

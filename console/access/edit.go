@@ -114,8 +114,8 @@ func SetUser(path string, a Account) error {
 	})
 }
 
-// RemoveUser removes a user with all tokens from a password file. The sessions of the user end. The error is
-// ErrNoUser, ErrLastUser, or that of the file.
+// RemoveUser removes a user with all tokens from a password file. The sessions of the user end.
+// The error is ErrNoUser, ErrLastUser, or that of the file.
 func RemoveUser(path, name string) error {
 	return edit(path, func(r *record) error {
 		switch {

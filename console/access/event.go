@@ -16,19 +16,19 @@ const (
 // Event is a login or its end, for an audit.
 type Event struct {
 	Kind string
-	// User is who it is about. The name of a failed login is set only if there is such a user: a
-	// password that was typed into the wrong field is not passed on.
+	// User is the user of the login. The name of a failed login is set only if there is such a
+	// user, so that a password in the field of the name is not passed on.
 	User    User
-	Address string // of the browser, as far as proxies are trusted; "" if it is unknown
+	Address string // of the browser, by the headers of trusted proxies; "" if it is unknown
 	Err     error  // of a failed login
 }
 
-// Notify sets a function that gets each login with a password or OIDC, each logout, each change of
-// a password, each failed login, each wrong or expired token and each header of a proxy that was refused. The
-// function must not block. Call Notify before the Gate is used.
+// Notify sets the function that is called after each login with a password or OIDC, logout, change of a
+// password and failed login, and after each request with a wrong or expired token or a refused header of
+// a proxy. It must not block. Call Notify before the Gate is used.
 func (g *Gate) Notify(do func(Event)) { g.notify = do }
 
-// Address returns the address of the browser, as far as proxies are trusted; "" if it is unknown.
+// Address returns the address of the browser, by the headers of trusted proxies; "" if it is unknown.
 func (g *Gate) Address(r *http.Request) string {
 	if addr := g.proxies.client(r); addr.IsValid() {
 		return addr.String()
@@ -36,7 +36,7 @@ func (g *Gate) Address(r *http.Request) string {
 	return ""
 }
 
-func (g *Gate) tell(r *http.Request, kind string, u User, err error) {
+func (g *Gate) report(r *http.Request, kind string, u User, err error) {
 	if g.notify == nil {
 		return
 	}
@@ -52,5 +52,5 @@ func (g *Gate) failed(r *http.Request, name string, err error) {
 	if content, err := g.passwords.current(); err == nil && content.byName[name] != nil {
 		u.Name = name
 	}
-	g.tell(r, EventLoginFailed, u, err)
+	g.report(r, EventLoginFailed, u, err)
 }

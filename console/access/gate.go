@@ -76,11 +76,11 @@ func (g *Gate) identifies() bool {
 }
 
 // User returns the user of the request, or nil if none is identified. It writes no response.
-// Call it for requests that the user makes. It begins the idle time of a session anew.
+// Call it for requests that the user makes. It restarts the idle time of a session.
 func (g *Gate) User(r *http.Request) *User { return g.user(r, true) }
 
-// Peek is User for what the page does by itself, such as a stream that stays open. It does
-// not begin the idle time anew. A stream must call it again and again: a session may end.
+// Peek is User for requests that a page makes without the user, such as an open stream. It does not
+// restart the idle time of a session. A stream must call it repeatedly, because a session may end.
 func (g *Gate) Peek(r *http.Request) *User { return g.user(r, false) }
 
 func (g *Gate) user(r *http.Request, used bool) *User {
@@ -96,7 +96,7 @@ func (g *Gate) user(r *http.Request, used bool) *User {
 	u, err := g.proxies.user(r)
 	if err != nil {
 		g.options.Log.Warn("the header of the proxy was refused", "err", err, "peer", r.RemoteAddr)
-		g.tell(r, EventLoginFailed, User{Method: MethodProxy}, err)
+		g.report(r, EventLoginFailed, User{Method: MethodProxy}, err)
 		return nil
 	}
 	if u != nil {
@@ -149,8 +149,8 @@ func (g *Gate) sessionUser(r *http.Request, used bool) *User {
 	return &s.user
 }
 
-// begin starts a session and ends the one that the request had. The token is new, so that a
-// token that was planted in the browser before the login is worth nothing.
+// begin starts a session and ends the one that the request had. The token is new, so that a token
+// that an attacker has set in the browser before the login is useless.
 func (g *Gate) begin(w http.ResponseWriter, r *http.Request, u User, line string) {
 	g.end(r)
 	g.cookies.set(w, r, sessionCookie, g.sessions.start(u, line), 0)
@@ -166,15 +166,14 @@ func (g *Gate) end(r *http.Request) {
 // of OIDC stays.
 func (g *Gate) Logout(w http.ResponseWriter, r *http.Request) {
 	if u := g.sessionUser(r, false); u != nil {
-		g.tell(r, EventLogout, *u, nil)
+		g.report(r, EventLogout, *u, nil)
 	}
 	g.end(r)
 	g.cookies.remove(w, r, sessionCookie)
 }
 
-// Revoke ends all sessions of a user, whatever their method, and returns how many there were.
-// It does not keep the user from a new login: remove the user from the password file, or at
-// the provider.
+// Revoke ends all sessions of a user, of any method, and returns their number. It does not prevent a
+// new login: remove the user from the password file, or at the provider.
 func (g *Gate) Revoke(user string) int { return g.sessions.endAll(user) }
 
 // Methods are the ways to log in that a login page offers.

@@ -86,8 +86,8 @@ func newDigest(password string) digest {
 	return d
 }
 
-// derive hashes a password. It is normalized, since systems encode accented characters
-// differently.
+// derive hashes a password. It normalizes the password first, because systems encode accented
+// characters differently.
 func derive(password string, salt []byte, p params, size int) []byte {
 	return argon2.IDKey([]byte(norm.NFC.String(password)), salt, p.time, p.memory, p.threads, uint32(size))
 }

@@ -15,9 +15,9 @@ func local() *User {
 	return &User{Name: "local", Method: MethodOpen, Roles: map[string]Role{AllPools: Admin}}
 }
 
-// fromHere reports whether the request comes from this machine and names it. Another site can
-// let its name lead to 127.0.0.1, so that a browser sends requests here as if to that site.
-// A proxy on this machine forwards requests of others.
+// fromHere reports whether the request comes from this machine and its host is this machine. The host is
+// checked because another site can let its name resolve to 127.0.0.1, so that a browser sends requests
+// of that site here. A request with a header of a proxy may come from another machine.
 func fromHere(r *http.Request) bool {
 	for _, header := range []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via"} {
 		if r.Header.Get(header) != "" {

@@ -24,7 +24,7 @@ func (g *Gate) Login(w http.ResponseWriter, r *http.Request, name, password stri
 		return err
 	}
 	g.begin(w, r, a.user(), a.String())
-	g.tell(r, EventLogin, a.user(), nil)
+	g.report(r, EventLogin, a.user(), nil)
 	return nil
 }
 
@@ -92,7 +92,7 @@ func (g *Gate) ChangePassword(w http.ResponseWriter, r *http.Request, old, passw
 		return err
 	}
 	g.begin(w, r, changed.user(), changed.String())
-	g.tell(r, EventPassword, changed.user(), nil)
+	g.report(r, EventPassword, changed.user(), nil)
 	return nil
 }
 

@@ -95,12 +95,12 @@ func (g *Gate) FinishOIDC(w http.ResponseWriter, r *http.Request) error {
 			who.Name = u.Name
 		}
 		if r.Context().Err() == nil {
-			g.tell(r, EventLoginFailed, who, err)
+			g.report(r, EventLoginFailed, who, err)
 		}
 		return err
 	}
 	g.begin(w, r, *u, "")
-	g.tell(r, EventLogin, *u, nil)
+	g.report(r, EventLogin, *u, nil)
 	http.Redirect(w, r, l.path, http.StatusSeeOther)
 	return nil
 }

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// The lifetimes of a session. The OWASP Session Management Cheat Sheet names 15 to 30 minutes
-// without a request for ordinary applications, and 4 to 8 hours in all where people work with
-// them the whole day.
+// The lifetimes of a session. The OWASP Session Management Cheat Sheet recommends 15 to 30 minutes
+// without a request for ordinary applications, and 4 to 8 hours in all for applications that are used
+// the whole day.
 const (
 	DefaultIdle     = 30 * time.Minute
 	DefaultLifetime = 8 * time.Hour
@@ -89,8 +89,7 @@ func (s *sessions) ended(one *session, now time.Time) bool {
 	return now.Sub(one.started) >= s.lifetime || now.Sub(one.seen) >= s.idle
 }
 
-// get returns a copy of the session with the token, or nil. used says that the user does
-// something, which begins the idle time anew.
+// get returns a copy of the session with the token, or nil. used restarts its idle time.
 func (s *sessions) get(token string, used bool) *session {
 	hash := sha256.Sum256([]byte(token))
 	s.mu.Lock()

@@ -22,11 +22,11 @@ var (
 	ErrNoToken = errors.New("no such token")
 )
 
-// Token is a credential for programs that belongs to a user of a password file.
+// Token is a credential of a program. It belongs to a user of a password file.
 type Token struct {
 	Name string
-	// Roles are the roles by pool. They are not above those of the user: when the user loses a
-	// role, the token does, too. Default: those that the user has when the token is made.
+	// Roles are the roles by pool. A request has at most the roles that the user has then.
+	// Default: the roles of the user when the token is made.
 	Roles map[string]Role
 	// Expires is the end of the token. The zero Time means never.
 	Expires time.Time
@@ -186,11 +186,11 @@ func RemoveToken(path, user, name string) error {
 }
 
 // Bearer returns the user of a request of a program. A token of the password file in the header
-// Authorization names the user. Without one it does what User does, so that a session, a proxy
-// and the function of the service work, too. The function of the service is asked first.
+// Authorization identifies the user. Without a token it is User, so that a session, a proxy and the
+// function of the service work, too. The function of the service is called first.
 //
 // The error is nil, ErrToken, ErrUnavailable, or a *TooManyError after ten requests with wrong
-// tokens from an address. A request with a right token is never refused for those of others.
+// tokens from an address. A request with a valid token is never refused because of them.
 func (g *Gate) Bearer(r *http.Request) (*User, error) {
 	secret := bearer(r)
 	if !strings.HasPrefix(secret, tokenPrefix) || g.options.Open {
@@ -212,7 +212,7 @@ func (g *Gate) Bearer(r *http.Request) (*User, error) {
 		if t != nil {
 			u.Name, u.Token = t.user, t.name
 		}
-		g.tell(r, EventLoginFailed, u, err)
+		g.report(r, EventLoginFailed, u, err)
 		return nil, err
 	}
 	a := content.byName[t.user]

@@ -26,15 +26,15 @@ func (r *run) chunks(ctx context.Context, from int) (chunks []string, err error)
 	return chunks, err
 }
 
-// The tasks of one call: as many as a call changes within quick, but at least fewest.
+// Size is the number of tasks of one call: as many as a call changes within quick, but at least fewest.
 const (
 	fewest = 20
 	quick  = 3 * time.Millisecond
 )
 
-// change goes through the list. The number of a call follows from how many tasks the job has been
-// through, and the record has the number of its tasks before it is made. So a console that goes
-// on with the job repeats the last call, which then has the first answer and no second effect.
+// change changes the tasks of the list. The number of a call follows from Handled, and Size is in the
+// record before the call is made. So a console that continues the job repeats the last call with the
+// same number, and gets the first answer without a second effect.
 func (r *run) change(ctx context.Context) error {
 	var chunks []string
 	for r.Next < r.Chunks {

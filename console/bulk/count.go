@@ -78,7 +78,7 @@ func (r *run) count(ctx context.Context) error {
 	}
 }
 
-// was reports whether a task has been in its state since an instant, as far as its times say.
+// was reports whether a task was in its state at an instant already, judged by its times.
 func was(t *task.Task, at time.Time) bool {
 	switch {
 	case t.CreatedAt.After(at), t.EndedAt.After(at):
@@ -118,8 +118,8 @@ func (r *run) add(ctx context.Context, tasks []*task.Task, last bool) error {
 	return r.save(ctx, chunks)
 }
 
-// countUnordered counts tasks that run or are exported. Their index has no order, so the count
-// begins anew after a break, and the list is written in one step.
+// countUnordered counts tasks that run or are exported. Their index has no order, so an interrupted count
+// starts again, and the list is written in one step.
 func (r *run) countUnordered(ctx context.Context, q task.PageQuery, known *known) error {
 	var tasks []*task.Task
 	err := r.persist(ctx, "the index", func() error {
@@ -146,7 +146,7 @@ func (r *run) countUnordered(ctx context.Context, q task.PageQuery, known *known
 	return r.add(ctx, tasks, true)
 }
 
-// recall reads the list of a count that goes on.
+// recall reads the list of a count that is continued.
 func (r *run) recall(ctx context.Context, known *known) error {
 	for i := 0; i < r.Chunks; {
 		chunks, err := r.chunks(ctx, i)
@@ -167,8 +167,8 @@ func (r *run) recall(ctx context.Context, known *known) error {
 	return nil
 }
 
-// known has hashes of the ids that were counted. A task whose place in its index changes
-// meanwhile is met twice and counted once.
+// known has hashes of the counted ids. A task whose position in its index changes meanwhile is read twice
+// and counted once.
 type known struct {
 	seed maphash.Seed
 	ids  map[uint64]struct{}

@@ -6,11 +6,11 @@
 // was not counted, and no task twice.
 //
 // The record of a job and its list are in keys of their own in Redis, which only consoles write.
-// A task in a queue could be made by any program that may enqueue, and would not start while the
-// pool is paused, which is when operators need jobs most. Any console of the pool runs a job: one
-// at a time holds it with a lease, and another one goes on where it has ended.
+// A job is not a task: any program that may enqueue could make one, and it would not start while the
+// pool is paused, which is when operators need jobs most. Any console of the pool can run a job. One
+// at a time holds it with a lease, and another one continues it when that lease ends.
 //
-// The package knows nothing of pages: its callers check the rights of users.
+// The package does not depend on the pages. Its callers check the rights of users.
 package bulk
 
 import (
@@ -36,7 +36,7 @@ const (
 // Verbs returns all verbs.
 func Verbs() []Verb { return []Verb{Retry, Run, Stop, Change, Delete} }
 
-// Applies reports whether a verb can change tasks in a state.
+// Applies reports whether the verb can change tasks in the state.
 func Applies(v Verb, s task.State) bool {
 	switch v {
 	case Stop:
@@ -77,8 +77,8 @@ const (
 	LeftDamaged = "damaged" // its record is damaged
 )
 
-// LeftUnknown is the reason of tasks of which nothing is known: the call that was to change them, a
-// hundred at most, has failed half-way at a damaged key.
+// LeftUnknown is the reason for tasks that may have changed or not: the call that was to change them, at
+// most a hundred, has failed half-way at a damaged key.
 const LeftUnknown = "unknown"
 
 // Job is the record of a job. All times are those of the clock of Redis.

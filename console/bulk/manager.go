@@ -28,8 +28,8 @@ const (
 // mostListed is how many jobs List returns at most.
 const mostListed = 100
 
-// A request of a user writes the record between two writes of the console that runs the job. It tries
-// that mostTries times, and waits for a random time of at most longestPause in between.
+// A request of a user writes the record between two writes of the console that runs the job. It is tried
+// mostTries times, with a random pause of at most longestPause in between.
 const (
 	mostTries    = 50
 	longestPause = 200 * time.Millisecond
@@ -50,8 +50,8 @@ type Options struct {
 	// Select reads a query for the tasks of a state. at is the instant of the count; ages count
 	// from then. After, Limit and Budget of what it returns are not used.
 	Select func(query string, state task.State, at time.Time) (task.PageQuery, error)
-	// Changed is called after a job has made progress, at most twice a second, also in another
-	// console. Default: nothing.
+	// Changed is called after a job has made progress, here or in another console, at most twice
+	// a second. Default: no function.
 	Changed func()
 	// Logger gets errors of jobs. Default: slog.Default().
 	Logger *slog.Logger
@@ -89,8 +89,8 @@ func New(store *redisstore.Store, o Options) *Manager {
 	return m
 }
 
-// Close stops to run jobs. Another manager of the pool goes on with them at once, or this one
-// after a restart.
+// Close ends the goroutines that run jobs. Another manager of the pool continues these jobs, or this
+// console after a restart.
 func (m *Manager) Close() {
 	m.stop()
 	m.done.Wait()
@@ -108,8 +108,7 @@ type stored struct {
 	audit string // the position of the entry of its confirmation
 }
 
-// damaged makes the record one that cannot be read. Such a job has failed as far as this version can
-// say, and nothing writes it.
+// damaged marks the record as one that cannot be read. Its job counts as failed and is never written.
 func (s *stored) damaged(id string, err error) {
 	s.Job = Job{ID: id, Phase: Failed, Error: fmt.Sprintf("the record of this job is damaged: %v; run ltsworker doctor", err)}
 	s.rev = max(s.rev, 1)

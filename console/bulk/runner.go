@@ -19,7 +19,7 @@ const (
 	// while there are some that another one runs.
 	idle    = 5 * time.Second
 	watched = time.Second
-	// refused is how long a manager does not try to run jobs whose user may not write.
+	// refused is the time until the next try of a manager whose Redis user may not write.
 	refused = time.Minute
 	// lease is how long a manager holds a job after a write.
 	lease = 6 * time.Second
@@ -29,10 +29,10 @@ const (
 	longestRest = time.Second
 )
 
-// errLost is returned if another manager has the job by now.
+// errLost is returned when another manager has taken the job.
 var errLost = errors.New("another console has the job")
 
-// errUser is returned if a user has written the record since it was read.
+// errUser is returned when a user has written the record since it was read.
 var errUser = errors.New("a user has written the record")
 
 // loop runs jobs that no manager runs.
@@ -148,7 +148,7 @@ func (r *run) claim(ctx context.Context) error {
 	return err
 }
 
-// run goes on with the job until it waits for a person, has ended, or another manager has it.
+// run continues the job until it waits for a confirmation, has ended, or another manager has it.
 func (r *run) run(ctx context.Context) {
 	do := r.count
 	if r.Phase == Running {
@@ -191,7 +191,7 @@ func (r *run) persist(ctx context.Context, doing string, call func() error) erro
 	}
 }
 
-// lasting reports whether a call that has failed would fail again.
+// lasting reports whether an error would occur again if the call were repeated.
 func lasting(err error) bool {
 	var field *task.FieldError
 	return errors.As(err, &field) || errors.Is(err, task.ErrDenied) || errors.Is(err, task.ErrSchema) || errors.Is(err, errLost) || errors.Is(err, errUser) ||
@@ -274,8 +274,8 @@ func (j *Job) left() string {
 	return strings.Join(all, "; ")
 }
 
-// rest waits as long as a call has taken, so that a job takes at most half of the time of Redis,
-// also if that is slow.
+// rest waits as long as the call has taken, at most longestRest, so that a job uses about half of the
+// time of Redis at most.
 func rest(ctx context.Context, began time.Time) error {
 	return backoff.Sleep(ctx, min(time.Since(began), longestRest))
 }

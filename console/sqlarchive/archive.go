@@ -30,8 +30,8 @@ type Archive struct {
 // New returns the archive in an open database.
 func New(db *archive.DB) *Archive { return &Archive{db: db} }
 
-// Open returns the archive at where: see archive.Open. It is opened when it is first read, so that
-// it may be made later. Close closes it.
+// Open returns the archive at where: see archive.Open. The database is opened at the first read, so it
+// may be created later. If that fails, it is tried again after 5 seconds. Close closes it.
 func Open(where string) *Archive { return &Archive{where: where} }
 
 // Close closes the database if Open has named it.
@@ -45,14 +45,13 @@ func (a *Archive) Close() {
 }
 
 const (
-	// again is the time before an archive that could not be opened is tried again.
+	// again is the time from a failure to open the archive to the next try.
 	again = 5 * time.Second
-	// opening is how long it may take to open the archive.
+	// opening bounds the time to open the archive.
 	opening = 5 * time.Second
 )
 
-// open opens the archive. It belongs to all viewers: the end of the request of one does not keep the
-// others from it.
+// open opens the archive. All viewers share it, so the end of one request does not end the opening.
 func (a *Archive) open(ctx context.Context) (*archive.DB, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -68,7 +67,7 @@ func (a *Archive) open(ctx context.Context) (*archive.DB, error) {
 	return a.db, a.err
 }
 
-// Tasks is that of console.Archive.
+// Tasks implements console.Archive.
 func (a *Archive) Tasks(ctx context.Context, q console.ArchiveQuery, after string, limit int) (console.ArchivePage, error) {
 	db, err := a.open(ctx)
 	if err != nil {
@@ -89,7 +88,7 @@ func (a *Archive) Tasks(ctx context.Context, q console.ArchiveQuery, after strin
 	return page, nil
 }
 
-// Get is that of console.Archive.
+// Get implements console.Archive.
 func (a *Archive) Get(ctx context.Context, pool, id string) ([]console.Archived, error) {
 	db, err := a.open(ctx)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 type counter struct {
 	next    sdk.SpanProcessor
 	max     int64
-	waiting atomic.Int64 // spans that the collector has not got
+	waiting atomic.Int64 // spans that were not sent yet
 	total   *prometheus.CounterVec
 	log     *slog.Logger
 
@@ -94,7 +94,7 @@ func (c *counter) end(err error) {
 	}
 }
 
-// counted is an exporter whose calls are counted.
+// counted is an exporter whose spans are counted by outcome.
 type counted struct {
 	sdk.SpanExporter
 	c *counter

@@ -1,5 +1,5 @@
-// Package otlp sends the spans of the binary to a collector, by OTLP over HTTP. It never delays
-// the work: spans wait in a bounded queue, and what does not fit is dropped, counted and logged.
+// Package otlp sends the spans of the binary to a collector, by OTLP over HTTP. It delays no task:
+// spans wait in a bounded queue. Spans that do not fit are dropped, counted and logged.
 //
 // The SDK of OpenTelemetry reads its standard variables: OTEL_EXPORTER_OTLP_ENDPOINT and the other
 // OTEL_EXPORTER_OTLP_ ones, OTEL_TRACES_SAMPLER, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES,
@@ -39,12 +39,12 @@ func off() bool {
 type Options struct {
 	Version string
 	Log     *slog.Logger
-	// Short is for a command that ends soon. It does not repeat a call that fails, and it waits
-	// a second at its end. Other commands wait three.
+	// Short is for a command that ends soon: a failed call is not repeated, and Close waits at most
+	// one second. Otherwise Close waits at most three.
 	Short bool
 }
 
-// Exporter sends spans to a collector. Close it.
+// Exporter sends spans to a collector. A nil Exporter sends none. Close ends it.
 type Exporter struct {
 	provider *sdk.TracerProvider
 	spans    *counter
@@ -54,8 +54,7 @@ type Exporter struct {
 // defaultQueue is how many spans wait unless OTEL_BSP_MAX_QUEUE_SIZE says otherwise.
 const defaultQueue = sdk.DefaultMaxQueueSize
 
-// New returns an Exporter. It makes no call to the collector. If the environment turns spans off,
-// it returns nil.
+// New returns an Exporter; nil if the environment turns spans off. It makes no call to the collector.
 func New(ctx context.Context, o Options) (*Exporter, error) {
 	if off() {
 		return nil, nil
@@ -83,8 +82,8 @@ func New(ctx context.Context, o Options) (*Exporter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the exporter of traces: %w", err)
 	}
-	// An attribute of a later option replaces that of an earlier one. The parts that can be found
-	// out are used.
+	// An attribute of a later option replaces that of an earlier one. After an error, the attributes
+	// that were detected are used.
 	about, err := resource.New(ctx, resource.WithHost(), resource.WithTelemetrySDK(),
 		resource.WithAttributes(attribute.String("service.name", "ltsworker"), attribute.String("service.version", o.Version)), resource.WithFromEnv())
 	if err != nil {
@@ -95,10 +94,10 @@ func New(ctx context.Context, o Options) (*Exporter, error) {
 	return &Exporter{provider: sdk.NewTracerProvider(sdk.WithSpanProcessor(c), sdk.WithResource(about)), spans: c, patience: patience}, nil
 }
 
-// Provider makes the spans.
+// Provider returns the provider that makes the spans.
 func (e *Exporter) Provider() trace.TracerProvider { return e.provider }
 
-// Metrics counts the spans by what became of them. A nil Exporter has none.
+// Metrics returns the counter of spans by outcome; none for a nil Exporter.
 func (e *Exporter) Metrics() []prometheus.Collector {
 	if e == nil {
 		return nil
@@ -106,8 +105,8 @@ func (e *Exporter) Metrics() []prometheus.Collector {
 	return []prometheus.Collector{e.spans.total}
 }
 
-// Close sends the spans that wait, for a bounded time. It counts those that could not be sent. A
-// nil Exporter has nothing to send.
+// Close sends the spans that wait, within the time that Options.Short says. It counts the others as
+// dropped.
 func (e *Exporter) Close() {
 	if e == nil {
 		return

@@ -21,7 +21,7 @@ type Alert struct {
 	Since     string            `json:"since"`
 	FiredAt   string            `json:"fired_at,omitempty"`
 	SentAt    string            `json:"sent_at,omitempty"`
-	Silence   string            `json:"silence,omitempty"` // the id of the silence that keeps messages back
+	Silence   string            `json:"silence,omitempty"` // the id of the silence that suppresses messages
 }
 
 // Alerts returns the records of the alerts of a pool: those that fire, then the pending ones.
@@ -52,7 +52,7 @@ type AlertMessage struct {
 	Alerts   int    `json:"alerts"`
 	Tries    int    `json:"tries"`
 	Text     string `json:"text,omitempty"`
-	Answer   string `json:"answer,omitempty"` // of the service, or why it has none
+	Answer   string `json:"answer,omitempty"` // the answer of the service, or the error
 }
 
 // OfAlertMessage returns the record of an entry.

@@ -55,7 +55,7 @@ type Stats struct {
 	Archives   []Archive            `json:"archives"`
 }
 
-// OfStats returns the record of a pool. Archives is empty.
+// OfStats returns the record of a pool. The caller fills in Archives.
 func OfStats(name string, s task.Stats) Stats {
 	r := Stats{
 		Pool: name, Queues: []Queue{}, Scheduled: s.Scheduled, Hold: s.Hold, Waiting: s.Waiting, Running: s.Running, Outside: s.Outside,

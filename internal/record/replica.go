@@ -22,7 +22,7 @@ type Replica struct {
 	Running   int            `json:"running"`
 	Stuck     int            `json:"stuck"`
 	Draining  bool           `json:"draining"`
-	Since     string         `json:"draining_since,omitempty"`
+	Since     string         `json:"draining_since,omitempty"` // of the drain
 	Refuses   string         `json:"refuses,omitempty"`
 	Outages   []Outage       `json:"outages,omitempty"` // of servers that its tasks need
 	Kinds     []string       `json:"kinds"`

@@ -19,7 +19,7 @@ type Task struct {
 	Priority       int8              `json:"priority"`
 	Group          string            `json:"group,omitempty"`
 	Labels         []string          `json:"labels,omitempty"`
-	Unique         string            `json:"unique,omitempty"` // in the stored Forms
+	Unique         string            `json:"unique,omitempty"` // in the stored form
 	Reply          bool              `json:"reply,omitempty"`
 	Hold           bool              `json:"hold,omitempty"` // scheduled without a time
 	Headers        map[string]string `json:"headers,omitempty"`

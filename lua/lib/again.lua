@@ -15,7 +15,7 @@ end
 
 -- start ends the failed attempt of the report at ARGV[at] and starts the next one. It changes nothing and returns false if
 -- the task must not have one now: a stop was requested, its parent has ended, the attempts are used up, its deadline has
--- passed, its job has not ended, or a rate has no token for it: a retry in place is a start, too.
+-- passed, its job has not ended, or a rate has no token for it, because a retry in place is a start, too.
 function Again.start(at, run)
   local m = Task.load(ARGV[at], run)
   if not m or m.state ~= 'running' or Request.of(m) or m.shard and Shards.is_over(m.id) then return false end

@@ -2,9 +2,9 @@
 -- uses: words
 -- The children of a running parent.
 
--- template returns what the children of a parent have in common: the group of Make, the header of their records from the
--- kind on, in two parts between which the labels of a child of a broadcast are, and the payload. params has the parameters
--- as JSON texts; of a broadcast its members.
+-- template returns a group for Make with the values that all children of a parent share. head and words are the header of
+-- their records from the kind on; the labels of a child of a broadcast come between them. params has the parameters as JSON
+-- texts; for a broadcast, its members.
 local OWN = { 'aged', 'unique', 'reply', 'trigger', 'shards', 'fail_fast', 'then', 'due_at' }
 function Children.template(p, total, params)
   local record = call('GET', Record.key(p.id))
@@ -43,8 +43,8 @@ local function put_back(p, g, m, tail, exports)
   Revive.task(Task.load(m.id), score, exports)
 end
 
--- ended_now reports whether a child has succeeded with an attempt that began after its parent did. The end of such a child
--- was not noted, because Redis was damaged.
+-- ended_now reports whether a child has succeeded with an attempt that began after its parent did. Its parent does not know
+-- of that end only if keys were damaged.
 local function ended_now(p, m)
   if m.state ~= 'succeeded' or m.flag ~= '1' then return false end
   local began = number(call('HGET', Record.extras_key(p.id), 'started_at'))

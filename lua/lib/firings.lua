@@ -4,8 +4,8 @@
 Firings.stops = false -- whether a task was stopped
 Firings.total = 0 -- number of firings in the call
 
--- outcomes has those of the current trigger. A firing whose group is shared gets its outcome in write. groups has the groups
--- with firings that are not made yet.
+-- outcomes has the outcomes of the current trigger. A firing whose group is shared gets its outcome in write. groups has the
+-- groups with firings that are not made yet.
 local outcomes, groups = nil, {}
 local sequence -- the number before that of the next task
 

@@ -10,7 +10,8 @@
 Parents.INDEX, Parents.SPREADING = P .. 'parents', P .. 'spreading'
 function Parents.pending(id) return P .. 'pending:' .. id end
 
--- queue lets a replica handle an entry of spreading at a time. It signals up to SIGNALLED replicas, once per call.
+-- queue adds an entry to spreading, which a replica handles at this time. It signals up to SIGNALLED replicas, once per
+-- call.
 local SIGNALLED, signalled = 2, false
 function Parents.queue(id, at)
   call('ZADD', Parents.SPREADING, at, id)
@@ -19,13 +20,13 @@ function Parents.queue(id, at)
   for _, replica in ipairs(call('ZRANGE', P .. 'replicas', 0, SIGNALLED - 1, 'REV')) do Wake.signal(replica, 'shards') end
 end
 
--- lose_children lets the children for a replica that has gone, or drains, end as lost.
+-- lose_children queues the end of the children for a replica that has gone or drains: they end as lost.
 function Parents.lose_children(replica)
   if call('EXISTS', Broadcast.key(replica)) == 1 then Parents.queue('replica ' .. replica, NOW_TEXT) end
 end
 
--- begin makes a parent one that runs from now on. deadline is '' for none. of has shards, queue, line and kind of the
--- parent. A broadcast that has no members yet gets them. If it gets none, its id is in freed.empty: see Finish.empty.
+-- begin starts a parent. deadline is '' for none. of has shards, queue, line and kind of the parent. A broadcast without
+-- members gets them. If it gets none, its id is in freed.empty: see Finish.empty.
 function Parents.begin(id, deadline, of)
   local extras = Record.extras_key(id)
   call('ZADD', Parents.INDEX, deadline ~= '' and deadline or '+inf', id)
@@ -37,8 +38,8 @@ function Parents.begin(id, deadline, of)
   Parents.queue(id, NOW_TEXT)
 end
 
--- write_extras writes the extras of new parents, and of tasks that another one follows. It returns the letter of their
--- records. A parent that is due runs. They replace what an earlier task with the id may have left.
+-- write_extras writes the extras of new parents, and of new tasks with a task that follows. They replace the extras of an
+-- earlier task with the id. It returns the letter of the records: that of a running task for a parent that is due.
 function Parents.write_extras(g, ids, letter)
   local extras = {}
   if g.shards ~= '' then

@@ -1,12 +1,12 @@
 -- uses: base
 -- Rates: how many tasks of a queue or of a group may start per time. Each start uses a token.
 --
--- The rate "N/UNIT burst B" has at most B tokens and gets N of them back per unit (s, m or h): GCRA, counted from the other
--- end. rate:QUEUE and group:rate:GROUP are "AT USED PARTS" while tokens are missing: at the time AT, USED parts were
--- missing, and a token has PARTS parts. A token has as many parts as its unit has ms, so that N parts return per ms: all
--- numbers are whole, and no error of rounding adds up. USED is at most B tokens, and an AT in the future, left by a clock
--- that was set back, becomes the present time at the next write: one token returns as soon as ever. The keys expire
--- when no token is missing.
+-- The rate "N/UNIT burst B" has at most B tokens and gets N of them back per unit (s, m or h). This is GCRA, with the
+-- number of missing tokens in place of the theoretical arrival time. rate:QUEUE and group:rate:GROUP are "AT USED PARTS"
+-- while tokens are missing: at the time AT, USED parts were missing, and a token has PARTS parts. A token has as many parts
+-- as its unit has ms, so that N parts return per ms: all numbers are whole, and no error of rounding adds up. USED is at
+-- most B tokens. After the clock was set back, AT may be in the future: it becomes the present time at the next write, so
+-- that the next token returns in time. The keys expire when no token is missing.
 --
 -- timers has what waits for its next token, and when that returns: "q QUEUE" for a queue, "g GROUP" for a group.
 
@@ -48,7 +48,7 @@ local function used(key, rate)
   return parts
 end
 
--- free returns how many tokens there are, and when the next one returns if there are none.
+-- free returns the number of tokens, and if there are none the time when the next one returns.
 function Rate.free(key, rate)
   local missing = used(key, rate)
   local tokens = math.floor((rate.burst * rate.parts - missing) / rate.parts)
@@ -70,7 +70,7 @@ function Rate.write()
   end
 end
 
--- hold notes when the next token returns for which tasks of a queue or a group wait.
+-- hold stores when the next token returns for which tasks of a queue or a group wait.
 function Rate.hold(member, at)
   Rate.write()
   local have = tonumber(call('ZSCORE', Rate.TIMERS, member) or nil)

@@ -1,5 +1,5 @@
 -- uses: base gather parents record task
--- Shards: what became of the children of a parent, and how that ends it.
+-- Shards: the outcomes of the children of a parent, and the end of the parent.
 --
 -- more:ID of a parent has in shards_next the next index to look at, and per page of 500 indexes in shards_done:PAGE a letter
 -- for each: S succeeded, F failed, X stopped, E expired, - not ended. shards_succeeded and so on are their numbers,
@@ -94,8 +94,9 @@ function Shards.child_ended(m, state, code, result, error, form)
   return p, Shards.outcome(p)
 end
 
--- close removes what a parent that ends has while it runs. Its pending children are stopped later. The letter keeps another
--- child that ends in this call from ending the parent again, also if its record is removed at the end of the call.
+-- close removes the entries of a parent that it has only while it runs. Its pending children are stopped later. The letter
+-- keeps another child that ends in this call from ending the parent again, also if its record is removed at the end of the
+-- call.
 function Shards.close(p, state)
   call('SETRANGE', Record.key(p.id), 0, Record.LETTERS[state])
   call('ZREM', Parents.INDEX, p.id)

@@ -2,10 +2,10 @@
 -- Steps that make the children of a running parent, stop those of a parent that has ended, or end tasks that only a replica
 -- could run that has gone.
 
--- The bounds of one step: children to make, to stop, and bytes of records. A child that is there takes as long as CLASH
--- others, one of a broadcast, which has a line of its own, as ALONE others.
+-- The bounds of one step: children to make, children to stop, and bytes of records. A child whose id is taken costs as much
+-- as CLASH others, and a child of a broadcast, which has a line of its own, as much as ALONE others.
 local PAGE, STOPS, BYTES, CLASH, ALONE = 500, 100, 2097152, 5, 12.5
--- WAIT is after how many ms a step is tried again if the queue is full, or an earlier child has to end first.
+-- WAIT is the number of ms until a step is tried again, if the queue is full or an earlier child has to end first.
 local WAIT = 500
 
 -- room returns how many children one step may make.
@@ -15,7 +15,7 @@ local function room(g)
   return math.min(n, PAGE, cap and cap - Line.waiting(g.queue) or PAGE)
 end
 
--- advance makes children from the cursor on. It returns how many, and the time of the next step, nil for none.
+-- advance makes children from the cursor on. It returns their number, and the time of the next step, nil for none.
 local function advance(p)
   local extras, total = Record.extras_key(p.id), Shards.total(p)
   local h = call('HMGET', extras, 'shards_next', 'shard_params', 'shards_rerun')
@@ -51,8 +51,8 @@ local function advance(p)
   return n, at
 end
 
--- stop_some stops children of a parent that has ended, p; nil if it is gone. Another task may have its id. It returns how
--- many, and the time of the next step, nil for none.
+-- stop_some stops children of a parent that has ended. p is the task with the id of the parent: the parent, another task, or
+-- nil. It returns the number of stopped children, and the time of the next step, nil for none.
 local function stop_some(id, p)
   local n, key, kept, own_lines = 0, Parents.pending(id), {}, not p or p.shards == Broadcast.ALL
   local some = Record.soft('SPOP', key, own_lines and PAGE / ALONE or STOPS)

@@ -10,14 +10,14 @@
 Triggers.INDEX = P .. 'triggers'
 function Triggers.key(name) return P .. 'trigger:' .. name end
 
--- RECHECK is after how many ms a trigger that waits for the end of its task is handled nevertheless: its task may have been
--- removed without an end.
+-- RECHECK is the number of ms after which a trigger that waits for the end of its task is handled in any case: the task may
+-- have been removed without an end.
 Triggers.RECHECK = 60000
 
 -- SIGNALLED is how many replicas are signalled for a trigger that is due before all others.
 local SIGNALLED = 3
 
--- changed has when the triggers are due that this call has changed.
+-- changed has the times at which the triggers are due that this call has changed.
 local changed = {}
 
 -- set_score sets when a trigger is due, '' for never. write writes that.
@@ -41,8 +41,7 @@ function Triggers.restore(name)
   Triggers.set_score(name, due)
 end
 
--- signal writes when the triggers are due that this call has changed. It signals replicas if one of them is due before all
--- others.
+-- signal writes the times of changed. It signals replicas if one of these triggers is due before all others.
 function Triggers.signal()
   if not next(changed) then return end
   Triggers.write()

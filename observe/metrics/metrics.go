@@ -8,11 +8,11 @@
 // package, so a program that does not use it does not link Prometheus.
 //
 // There are two sources. What this process does (attempts, triggers, script calls, slots) is
-// counted as it happens; Prometheus adds the series of the processes. The state of the pool
+// counted as it happens; a query adds the series of the processes up. The state of the pool
 // (waiting tasks, limits, totals) is read from the store during a scrape. Every process exports
 // the same state under the same labels, so a query takes the maximum:
 //
-//	max by (pool, queue) (ltsworker_queue_waiting)
+//	max by (pool, queue) (ltsworker_queue_waiting_tasks)
 //
 // The labels are pool, queue, kind, code, state, reason, outcome, script and subscription. No label
 // has an id, the name of a group or a replica. Options bounds the queues and kinds.
@@ -37,15 +37,15 @@ type Options struct {
 	// WithoutPool leaves the state of the pool out, so that a scrape makes no call to the
 	// store. It is for pools with many replicas, of which a few export the state.
 	WithoutPool bool
-	// MaxQueues is how many queues have series for their state. The first ones by name have.
-	// The others are added up as the queue "other". It also bounds the subscriptions. Default:
-	// 1000.
+	// MaxQueues bounds the queues that have series for their state: the first ones by name. The
+	// others are added up as the queue "other". It bounds the subscriptions in the same way.
+	// Default: 1000.
 	MaxQueues int
-	// MaxKinds is how many pairs of a queue and a kind have series for their attempts. The
-	// first ones that this process runs have. The others are added up as the queue and the kind
+	// MaxKinds bounds the pairs of a queue and a kind that have series for their attempts: the
+	// first ones that this process runs. The others are added up as the queue and the kind
 	// "other". Default: 200.
 	MaxKinds int
-	// MaxAge is how long the state of the pool is used for further scrapes. Default: 2 s.
+	// MaxAge is the greatest age of a state of the pool that a scrape reuses. Default: 2 s.
 	MaxAge time.Duration
 	// Timeout bounds the calls that read the state of the pool during a scrape. Default: 4 s.
 	Timeout time.Duration

@@ -47,8 +47,8 @@ func (t *Tracer) Attempt(ctx context.Context, pool string, k *task.Task, queue s
 	ctx, span := t.tracer.Start(ctx, name+k.Kind, options...)
 	ctx = task.WithTraceHeaders(ctx, t.headers)
 	if k.HasThen {
-		// The task that follows gets the meta of the attempt with its headers. An attempt
-		// that sets more meta than fits keeps its own.
+		// The meta of the attempt becomes a part of the headers of the task that follows. A value
+		// that exceeds a bound of the meta is left out.
 		for name, value := range t.headers(ctx) {
 			_ = k.SetMeta(name, value)
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// Enqueue implements task.Tracer. One span is for all specs of a call.
+// Enqueue implements task.Tracer. All specs of a call share one span.
 func (t *Tracer) Enqueue(ctx context.Context, pool string, specs []task.Spec) (context.Context, func([]task.Receipt, error)) {
 	name, attrs := "enqueue", []attribute.KeyValue{system, opEnqueue, semconv.MessagingOperationTypeSend, poolKey.String(pool)}
 	switch kind, queue := common(specs); {
@@ -44,7 +44,7 @@ func (t *Tracer) Enqueue(ctx context.Context, pool string, specs []task.Spec) (c
 	}
 }
 
-// enqueued records what became of a call.
+// enqueued records the outcome of a call.
 func (t *Tracer) enqueued(span trace.Span, receipts []task.Receipt, err error) {
 	if len(receipts) == 1 && receipts[0].ID != "" {
 		span.SetAttributes(semconv.MessagingMessageID(receipts[0].ID))
@@ -81,7 +81,7 @@ func errorType(err error) string {
 	return "store"
 }
 
-// fail marks a span as failed. text is left out unless the options allow it.
+// fail marks a span as failed. Without Options.ErrorText it leaves out the text.
 func (t *Tracer) fail(span trace.Span, class, text string) {
 	span.SetAttributes(semconv.ErrorTypeKey.String(class))
 	if t.errorText == nil {

@@ -37,8 +37,8 @@ type Options struct {
 	// propagation.TraceContext. With baggage in it, the baggage of the producer is in the
 	// context of the handler.
 	Propagator propagation.TextMapPropagator
-	// ErrorText returns what the spans show of the text of an error. It is the place to remove
-	// secrets. Default: nil, spans have the reason code and no text.
+	// ErrorText returns the text that spans show for the text of an error, without its secrets.
+	// Default: nil, spans have the reason code and no text.
 	ErrorText func(text string) string
 }
 
