@@ -39,6 +39,10 @@ func (s *Store) inspectLines(ctx context.Context, st task.Stats, live []task.Rep
 			if err != nil {
 				return err
 			}
+			if l.Waiting == 0 && id == noTask { // its last task has ended meanwhile
+				left++
+				continue
+			}
 			what, do := "with the labels "+strings.Join(l.Labels, " "), "start a replica of the queue with these labels, or stop the tasks"
 			if len(l.Labels) == 0 {
 				what, do = "without labels", "start a replica of the queue that is not exclusive, or stop the tasks"
@@ -57,6 +61,9 @@ func (s *Store) inspectLines(ctx context.Context, st task.Stats, live []task.Rep
 	return nil
 }
 
+// noTask stands for the id of a task in a finding.
+const noTask = "none"
+
 func waiting(lines []task.LineInfo) (n int) {
 	for _, l := range lines {
 		n += l.Waiting
@@ -65,7 +72,7 @@ func waiting(lines []task.LineInfo) (n int) {
 }
 
 // firstOf returns the id of the first task of a line that waits, or that waits for a take-over,
-// "none" if there is none any more or if its group blocks it.
+// noTask if there is none any more or if its group blocks it.
 func (s *Store) firstOf(ctx context.Context, queue string, labels []string) (id string, err error) {
 	line := queue
 	if len(labels) > 0 {
@@ -76,7 +83,7 @@ func (s *Store) firstOf(ctx context.Context, queue string, labels []string) (id 
 		if err == nil && len(ids) == 0 {
 			ids, err = rdb.ZRange(ctx, s.key("takeover:", line), 0, 0).Result()
 		}
-		if id = "none"; len(ids) > 0 {
+		if id = noTask; len(ids) > 0 {
 			id = ids[0]
 		}
 		return err

@@ -50,5 +50,5 @@ function Outside.forget(m)
     Jobs.unlist(m)
   end
   call('HDEL', extras, 'token', 'within', 'meta', 'job', 'cleanup', 'cleanup_error', 'cleanup_tries',
-    'cleanup_at')
+    'cleanup_at', 'cleanup_ms', 'report_until')
 end
