@@ -20,20 +20,22 @@ func TestCleanUpThatIsReleasedForADayLeavesAnOrphan(t *testing.T) {
 			t.Fatalf("claimed %+v", got)
 		}
 		r := reportOn(got[0], task.Release)
-		r.Code, r.Delay = task.CodeReleased, time.Second
+		r.Delay, r.Elsewhere = time.Second, true
 		w.exchange(nil, r)
 	}
-	decided := func(age time.Duration) { w.do("HSET", "more:run", "cleanup_at", w.now(t).Add(-age).UnixMilli()) }
-	for age, want := range map[time.Duration]time.Duration{0: time.Second, 80 * time.Second: 10 * time.Second, 23 * time.Hour: time.Minute} {
-		decided(age)
+	released := func(sum time.Duration) {
+		w.do("HSET", "more:run", "cleanup_at", w.now(t).UnixMilli(), "cleanup_ms", sum.Milliseconds())
+	}
+	for sum, want := range map[time.Duration]time.Duration{0: time.Second, 80 * time.Second: 10 * time.Second, 23 * time.Hour: time.Minute} {
+		released(sum)
 		release()
 		if in := w.task("run").DueAt.Sub(w.now(t)); in > want+time.Second || in < want-10*time.Second {
-			t.Errorf("after %v the next clean-up follows in %v, want %v", age, in, want)
+			t.Errorf("after %v the next clean-up follows in %v, want %v", sum, in, want)
 		}
 		w.do("ZADD", "outside", 1, "run")
 		w.maintain()
 	}
-	decided(24 * time.Hour)
+	released(24 * time.Hour)
 	release()
 	if got := w.task("run"); got.State != task.Stopped || got.Orphan == "" {
 		t.Errorf("after a day: %s, orphan %q", got.State, got.Orphan)

@@ -18,9 +18,9 @@ function Cleanup.conclude(m, job)
   Retries.fail(m, code, job.error, delay)
 end
 
--- MOST is how many clean-ups of a job may fail, LONGEST for how many ms replicas may release them. Then the task ends, with
--- the job as its orphan.
-local MOST, BACKOFF, LONGEST, SLOWEST = 20, 'exponential:1000:60000', 86400000, 60000
+-- MOST is how many clean-ups of a job may fail, LONGEST for how many ms replicas that use another remote may release them.
+-- Then the task ends, with the job as its orphan. GAP is how many ms between two such releases count at most.
+local MOST, BACKOFF, LONGEST, GAP, SLOWEST = 20, 'exponential:1000:60000', 86400000, 600000, 60000
 
 local function give_up(m, job, leave)
   m.orphan = job.name
@@ -40,20 +40,22 @@ function Cleanup.again(m, job, error, leave)
   return true
 end
 
--- released is again for a clean-up that was released. With a delay, the replica has no access to the remote of the job, and
--- another one may have it. The delay grows with the time since the end was decided.
+-- released is again for a clean-up that was released. m.elsewhere is set if the replica uses another remote than the job.
+-- Another replica may use that one. Only these releases count, and the delay grows with the time between them. Time in which
+-- no replica took the task, or by which the clock was set forward, counts as GAP.
 function Cleanup.released(m, job, delay, leave)
   local error
-  if delay > 0 then
+  if m.elsewhere then
     local extras = Record.extras_key(m.id)
-    call('HSETNX', extras, 'cleanup_at', NOW_TEXT)
-    local age = math.max(NOW - (number(call('HGET', extras, 'cleanup_at')) or NOW), 0)
+    local h = call('HMGET', extras, 'cleanup_at', 'cleanup_ms')
+    local sum = (number(h[2]) or 0) + math.min(math.max(NOW - (number(h[1]) or NOW), 0), GAP)
     error = 'replica ' .. m.replica .. ' does not use the remote of the job'
-    if age >= LONGEST then
+    if sum >= LONGEST then
       Finish.add_repeated(m, 'cleanup', error)
       return give_up(m, job, leave)
     end
-    delay = math.max(delay, math.min(math.floor(age / 8), SLOWEST))
+    call('HSET', extras, 'cleanup_at', NOW_TEXT, 'cleanup_ms', whole(sum))
+    delay = math.max(delay, math.min(math.floor(sum / 8), SLOWEST))
   end
   Handover.put(m, delay, 'released', error)
   return true

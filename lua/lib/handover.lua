@@ -28,8 +28,7 @@ end
 -- or end.
 function Handover.decide(m, how, code, error, delay)
   local extras = Record.extras_key(m.id)
-  call('HSET', extras, 'cleanup', how .. ' ' .. code .. ' ' .. (delay and whole(delay) or '-'), 'cleanup_error', error or '',
-    'cleanup_at', NOW_TEXT)
+  call('HSET', extras, 'cleanup', how .. ' ' .. code .. ' ' .. (delay and whole(delay) or '-'), 'cleanup_error', error or '')
   call('HDEL', extras, 'token')
   Handover.put(m, 0, 'cleanup', error)
 end

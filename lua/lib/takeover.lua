@@ -17,8 +17,7 @@ function Takeover.claim(step, queue, line, n)
       local _, _, _, _, words = Record.header_of(record)
       local extras_key, deadline = Record.extras_key(id), tonumber(m.deadline_at or nil)
       if deadline and deadline <= NOW and call('HSETNX', extras_key, 'cleanup', 'end deadline -') == 1 then
-        call('HSET', extras_key, 'cleanup_error', 'the deadline passed before the task was taken over', 'cleanup_at',
-          NOW_TEXT)
+        call('HSET', extras_key, 'cleanup_error', 'the deadline passed before the task was taken over')
         call('HDEL', extras_key, 'token')
       end
       local extras = call('HGETALL', extras_key)

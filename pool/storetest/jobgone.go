@@ -70,18 +70,28 @@ func jobOfAReplicaThatHasGone(fx *fixture) {
 	fx.checkInspection()
 }
 
-// The replica of a clean-up that is released has no access to the remote of the job.
+// The replica has no access to the remote of the job, or no free slot for the kind, or drains.
 func releasedCleanUp(fx *fixture) {
 	fx.accept(fail(fx.startJob(task.Spec{ID: "x", MaxAttempts: 1}), task.CodeTimeout))
 	t := fx.cleanUp("x", task.CodeTimeout)
 	for range 21 {
-		fx.accept(release(t, time.Millisecond))
-		if got := fx.wantEnd("x", task.Running, task.CodeReleased); got.Error != "replica s does not use the remote of the job" {
+		r, want := elsewhere(t), "replica s does not use the remote of the job"
+		r.Delay = time.Millisecond
+		fx.accept(r)
+		if got := fx.wantEnd("x", task.Running, task.CodeReleased); got.Error != want {
 			fx.Fatalf("released: %+v", got)
 		}
 		t = fx.takeOverSoon("x")
 	}
-	fx.accept(release(t, 0)) // as by a drain
+	for _, delay := range []time.Duration{time.Millisecond, 0} {
+		fx.accept(release(t, delay))
+		if got := fx.wantEnd("x", task.Running, task.CodeReleased); got.Error != "" {
+			fx.Errorf("released for %v: error %q", delay, got.Error)
+		}
+		if delay > 0 {
+			t = fx.takeOverSoon("x")
+		}
+	}
 	fx.accept(succeed(fx.takeOverJob("x")))
 	if got := fx.wantEnd("x", task.Failed, task.CodeTimeout); got.Orphan != "" || got.Error != "it broke" {
 		fx.Errorf("afterwards: %+v", got)
