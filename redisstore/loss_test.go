@@ -130,20 +130,27 @@ func TestJobOfAReplicaThatDidNotServeItsLineEnds(t *testing.T) {
 
 func TestLineIsForgottenWithItsLastTask(t *testing.T) {
 	w := newWreck(t, redisserver.Shared(t).Client(t))
+	w.handOver("m")
 	w.leave()
 	for i := range 3 {
 		w.do("ZADD", "takeover:q2#id=r", 1, fmt.Sprint("ghost", i))
 	}
 	w.do("ZADD", "lines:q2", 0, "id=r")
 	w.do("ZADD", "lines:q2", 0, "id=old")
+	named := false
 	for f, err := range w.store.Inspect(t.Context(), task.Inspection{}) {
 		w.must(err)
 		if strings.Contains(f.What, "such as none") {
 			t.Errorf("found %q", f.What)
 		}
+		named = named || strings.Contains(f.What, "with the labels id=r, such as ghost0")
+	}
+	if !named {
+		t.Error("the inspection names no task that waits for a take-over")
 	}
 	w.do("ZADD", "spreading", 5, "line q2#id=r")
 	w.spread()
+	w.wantLost("m")
 	if lines := w.rdb.ZRange(t.Context(), w.prefix+"lines:q2", 0, -1).Val(); slices.Contains(lines, "id=r") {
 		t.Errorf("lines %v", lines)
 	}
