@@ -23,7 +23,8 @@ local KEY = P .. 'rights'
 local READING = {
   { 'HGET', KEY, 'f' }, { 'HMGET', KEY, 'f' }, { 'HGETALL', KEY }, { 'HEXISTS', KEY, 'f' }, { 'HLEN', KEY },
   { 'HKEYS', KEY }, { 'HSCAN', KEY, '0' }, { 'ZCARD', KEY }, { 'ZCOUNT', KEY, '0', '1' }, { 'ZRANGE', KEY, '0', '1' },
-  { 'ZRANGEBYSCORE', KEY, '0', '1' }, { 'ZRANGEBYLEX', KEY, '-', '+' }, { 'ZSCORE', KEY, 'm' }, { 'ZSCAN', KEY, '0' },
+  { 'ZRANGEBYSCORE', KEY, '0', '1' }, { 'ZRANGEBYLEX', KEY, '-', '+' }, { 'ZSCORE', KEY, 'm' }, { 'ZMSCORE', KEY, 'm' },
+  { 'ZSCAN', KEY, '0' },
   { 'SCARD', KEY }, { 'SMEMBERS', KEY }, { 'SISMEMBER', KEY, 'm' }, { 'SSCAN', KEY, '0' }, { 'LLEN', KEY },
   { 'LINDEX', KEY, '0' }, { 'LRANGE', KEY, '0', '1' }, { 'XLEN', KEY }, { 'XRANGE', KEY, '-', '+' },
   { 'XREVRANGE', KEY, '+', '-' }, { 'GET', KEY }, { 'MGET', KEY }, { 'GETRANGE', KEY, '0', '1' }, { 'EXISTS', KEY },

@@ -1,5 +1,5 @@
--- spread: makes children of the parent that has waited for longest, or stops some if the parent has ended, or ends children
--- of broadcasts whose replica has gone.
+-- spread: makes children of the parent that has waited for longest, or stops some if the parent has ended, or ends tasks
+-- that only a replica could run that has gone.
 --
 -- KEYS  prefix, meta
 -- Returns {ms until the next parent has to be handled or 0, number of children made, number of children stopped

@@ -55,6 +55,7 @@ var damages = map[string]struct {
 	"child_gone":        {task.SeverityError, "a pending child {id}, which is no live child of this parent", fixIt},
 	"children_live":     {task.SeverityError, "parent {id} has ended, and nothing stops its children", fixIt},
 	"child_waits":       {task.SeverityError, "child {id} of a broadcast waits for replica {detail}, which has gone, and nothing ends it", fixIt},
+	"job_waits":         {task.SeverityError, "task {id} has a job and waits for replica {detail}, which has gone, and nothing ends it", fixIt},
 	"not_in_group":      {task.SeverityError, "task {id} runs and does not count towards its group's limit", fixIt},
 	"not_counted":       {task.SeverityError, "task {id} runs and does not count towards the pool's limit", fixIt},
 	"stop_lost":         {task.SeverityError, "task {id} was asked to stop, but its replica does not get the request", fixIt},

@@ -20,7 +20,7 @@ func (s *Store) inspectLines(ctx context.Context, st task.Stats, live []task.Rep
 	left, more := maxLines, 0
 	for _, q := range st.Queues {
 		serving := slices.DeleteFunc(slices.Clone(live), func(r task.ReplicaInfo) bool { return r.Draining || r.Queues[q.Name] == 0 })
-		if len(serving) == 0 || q.Waiting == 0 {
+		if len(serving) == 0 || q.Waiting == 0 && len(q.Lines) == 0 {
 			continue // reported as a queue that no replica serves
 		}
 		lines := q.Lines
@@ -39,12 +39,20 @@ func (s *Store) inspectLines(ctx context.Context, st task.Stats, live []task.Rep
 			if err != nil {
 				return err
 			}
+			if l.Waiting == 0 && id == noTask { // its last task has ended meanwhile
+				left++
+				continue
+			}
 			what, do := "with the labels "+strings.Join(l.Labels, " "), "start a replica of the queue with these labels, or stop the tasks"
 			if len(l.Labels) == 0 {
 				what, do = "without labels", "start a replica of the queue that is not exclusive, or stop the tasks"
 			}
+			waits := plural(l.Waiting, "1 waits", "%d wait")
+			if l.Waiting == 0 {
+				waits, do = "it runs, and waits for a take-over of its job", "start a replica of the queue with these labels: nothing else can stop the job"
+			}
 			add(task.SeverityWarning, "queues", fmt.Sprintf("no live replica takes the tasks of queue %s %s, such as %s: %s; %s",
-				q.Name, what, id, task.Closest(serving, l.Labels), plural(l.Waiting, "1 waits", "%d wait")), do, count("waiting", l.Waiting))
+				q.Name, what, id, task.Closest(serving, l.Labels), waits), do, count("waiting", l.Waiting))
 		}
 	}
 	if more > 0 {
@@ -53,6 +61,9 @@ func (s *Store) inspectLines(ctx context.Context, st task.Stats, live []task.Rep
 	return nil
 }
 
+// noTask stands for the id of a task in a finding.
+const noTask = "none"
+
 func waiting(lines []task.LineInfo) (n int) {
 	for _, l := range lines {
 		n += l.Waiting
@@ -60,8 +71,8 @@ func waiting(lines []task.LineInfo) (n int) {
 	return n
 }
 
-// firstOf returns the id of the first waiting task of a line, "none" if there is none any
-// more or if its group blocks it.
+// firstOf returns the id of the first task of a line that waits, or that waits for a take-over,
+// noTask if there is none any more or if its group blocks it.
 func (s *Store) firstOf(ctx context.Context, queue string, labels []string) (id string, err error) {
 	line := queue
 	if len(labels) > 0 {
@@ -69,7 +80,10 @@ func (s *Store) firstOf(ctx context.Context, queue string, labels []string) (id 
 	}
 	err = s.commands(ctx, func(rdb redis.UniversalClient) error {
 		ids, err := rdb.ZRange(ctx, s.key("wait:", line), 0, 0).Result()
-		if id = "none"; len(ids) > 0 {
+		if err == nil && len(ids) == 0 {
+			ids, err = rdb.ZRange(ctx, s.key("takeover:", line), 0, 0).Result()
+		}
+		if id = noTask; len(ids) > 0 {
 			id = ids[0]
 		}
 		return err

@@ -153,7 +153,11 @@ func appendReport(args []any, r *task.Report) []any {
 		}
 		args = append(args, &r.Log, logSize(r.LogSize), string(r.Code), &r.Error, delay)
 	case r.Op == task.Release:
-		args = append(args, &r.Log, logSize(r.LogSize), string(r.Code), r.Delay.Milliseconds())
+		code := string(r.Code)
+		if r.Elsewhere {
+			code = "elsewhere"
+		}
+		args = append(args, &r.Log, logSize(r.LogSize), code, r.Delay.Milliseconds())
 	case r.Op == task.Detached:
 		args = append(args, &r.Log, logSize(r.LogSize), r.Delay.Milliseconds())
 	case r.Stage:

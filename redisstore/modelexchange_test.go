@@ -73,6 +73,7 @@ func (w *walk) someReports() []task.Report {
 			r.InPlace = r.Code == task.CodeError && w.rng.IntN(3) == 0
 		case task.Release:
 			r.Code, r.Delay = task.CodeReleased, pick(w, 0, short, long)
+			r.Elsewhere = r.Delay > 0 && w.rng.IntN(2) == 0
 		case task.Detached:
 			r.Code, r.Delay = task.CodeDetached, pick(w, short, long)
 		}

@@ -131,6 +131,9 @@ func (w *walk) reportCleanUp(m *mtask, r *task.Report) {
 		w.conclude(m, meta)
 	case r.Op == task.Release:
 		w.handOver(m, r.Delay)
+		if r.Delay > 0 {
+			w.cleanUps = append(w.cleanUps, m) // the delay depends on the age of the decision
+		}
 	default:
 		w.cleanAgain(m)
 	}

@@ -54,7 +54,7 @@ func (w *walk) places(s task.Spec) int {
 	if limit == 0 {
 		limit = w.limits["groups"]
 	}
-	if s.Group == "" || limit <= 0 {
+	if s.Group == "" {
 		return places
 	}
 	for _, member := range blocked {
@@ -68,5 +68,8 @@ func (w *walk) places(s task.Spec) int {
 			head = 1
 		}
 	}
-	return min(places, limit-w.running(func(m *mtask) bool { return m.spec.Group == s.Group })-ofGroup-head)
+	if limit > 0 {
+		places = min(places, limit-w.running(func(m *mtask) bool { return m.spec.Group == s.Group })-ofGroup-head)
+	}
+	return min(places, w.tokensOf("g "+s.Group)-ofGroup-head)
 }

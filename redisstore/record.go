@@ -245,7 +245,11 @@ func setRun(t *task.Task, entry string, f *fieldReader) {
 	}
 	t.Fence, t.Attempt, t.Version = f.count("run", part[0]), f.count("run", part[1]), f.count("run", part[2])
 	t.StartedAt, t.Replica = f.moment("run", part[3]), part[6]
+	t.Unowned = part[4] == unownedFlag
 }
+
+// unownedFlag is the flag Jobs.UNOWNED of the scripts.
+const unownedFlag = "4"
 
 // decodeTask decodes a task from its record, its run entry ("" for none), and the fields
 // and values of its extras. A field that it cannot read is zero, and an error in Broken.

@@ -68,6 +68,19 @@ var shardDamageCases = []damageCase{
 		w.must(w.store.Leave(w.t.Context(), "r"))
 		w.do("DEL", "spreading")
 	}, "child_waits", (*wreck).wantLostChild},
+	{"JobOfAReplicaDeleted", func(w *wreck) {
+		w.enqueue(task.Spec{ID: "mine", Queue: "q2", Labels: []string{"id=r"}, Retain: new(time.Hour)})
+		got := w.claim(1, "q2")
+		w.must(w.store.SaveJob(w.t.Context(), "q2", task.Attempt{ID: got[0].ID, Fence: got[0].Fence}, 1, nil, "job"))
+		w.exchange(nil, reportOn(got[0], task.Release))
+		w.must(w.store.Leave(w.t.Context(), "r"))
+		w.do("DEL", "spreading")
+	}, "job_waits", func(w *wreck) {
+		w.spread()
+		if got := w.task("mine"); got.State != task.Failed || got.Code != task.CodeLost || got.Orphan != "job" {
+			w.t.Errorf("it is %s with %s, orphan %q", got.State, got.Code, got.Orphan)
+		}
+	}},
 	{"ChildOfABroadcastThatIsNone", func(w *wreck) { w.do("SADD", "broadcast:r", "wait") }, "wrong_index", nil},
 	{"ChildrenOfABroadcastThatWait", func(w *wreck) {
 		w.broadcast()

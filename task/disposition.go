@@ -46,6 +46,13 @@ func Snooze(d time.Duration) error {
 	return &disposition{errSnoozed, Disposition{Delay: d, Snooze: true}}
 }
 
+// Elsewhere releases the task as Snooze does, with ReleaseDelay, because its job is at another
+// remote than this process uses. Clean-ups of a job that replicas release in this way for a day
+// end with the job as the orphan of the task. Those that Snooze releases do not count.
+func Elsewhere() error {
+	return &disposition{errElsewhere, Disposition{Delay: ReleaseDelay, Snooze: true, Elsewhere: true}}
+}
+
 // Detach ends the handler and not the attempt: the task stays running, without a slot and
 // a lease, until a report from outside ends the attempt. The handler must have got a
 // token from Task.ReportToken and must have given it to whatever will report. If no
@@ -70,8 +77,9 @@ func BadPayload(err error) error {
 }
 
 var (
-	errSnoozed  = errors.New("snoozed")
-	errDetached = errors.New("detached")
+	errSnoozed   = errors.New("snoozed")
+	errElsewhere = errors.New("the job is at another remote")
+	errDetached  = errors.New("detached")
 )
 
 // disposition is an error with its Disposition.
@@ -87,9 +95,10 @@ func (d *disposition) Unwrap() error { return d.error }
 type Disposition struct {
 	Permanent  bool          // set by Permanent
 	BadPayload bool          // set by BadPayload
-	Snooze     bool          // set by Snooze
+	Snooze     bool          // set by Snooze and Elsewhere
+	Elsewhere  bool          // set by Elsewhere
 	Detach     bool          // set by Detach
-	Delay      time.Duration // until the next attempt; set by Snooze and RetryAfter; the time outside, set by Detach
+	Delay      time.Duration // until the next attempt; set by Snooze, Elsewhere and RetryAfter; the time outside, set by Detach
 	DelaySet   bool          // set by RetryAfter
 }
 

@@ -82,6 +82,9 @@ type Report struct {
 	// instead of the backoff. For Detached it is how long the attempt may be outside.
 	Delay    time.Duration
 	DelaySet bool
+	// Elsewhere is set on a Release with CodeReleased if the job of the task is at another
+	// remote than the replica uses.
+	Elsewhere bool
 }
 
 // Exchanged is the answer to an Exchange.

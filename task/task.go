@@ -49,6 +49,9 @@ type Task struct {
 	// CleanUp is set if the end of an attempt was decided, with this code, and Job has not
 	// ended yet. The attempt that a handler gets then is a clean-up: see SaveJob.
 	CleanUp Code
+	// Unowned is set if no replica runs the running attempt of a task with a Job, so that it
+	// waits for a take-over.
+	Unowned bool
 	// Orphan is the Job of an ended task whose clean-ups have all failed. The work may still
 	// go on.
 	Orphan string

@@ -81,7 +81,7 @@ func (a *attempt) fail(rep *task.Report, err error, cause error) {
 		rep.Op, rep.Code, rep.Delay = task.Detached, task.CodeDetached, d.Delay
 		return
 	case cause == task.ErrShutdown && !final:
-		rep.Op, rep.Code, rep.Delay = task.Release, task.CodeReleased, d.Delay
+		rep.Op, rep.Code, rep.Delay, rep.Elsewhere = task.Release, task.CodeReleased, d.Delay, d.Elsewhere
 		return
 	case p != nil:
 		rep.Op, rep.Code = task.Fail, task.CodePanic
@@ -95,7 +95,7 @@ func (a *attempt) fail(rep *task.Report, err error, cause error) {
 			rep.Delay = d.Delay
 		}
 	case d.Snooze:
-		rep.Op, rep.Code, rep.Delay = task.Release, task.CodeReleased, d.Delay
+		rep.Op, rep.Code, rep.Delay, rep.Elsewhere = task.Release, task.CodeReleased, d.Delay, d.Elsewhere
 		return
 	default:
 		rep.Op, rep.Code, rep.Delay, rep.DelaySet = task.Fail, task.CodeError, d.Delay, d.DelaySet

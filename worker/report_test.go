@@ -42,6 +42,7 @@ func TestHandlerErrorDecidesTheReport(t *testing.T) {
 		"retry after":        {returns(nil, task.RetryAfter(boom, time.Minute)), task.Report{Op: task.Fail, Code: task.CodeError, Error: "boom", Delay: time.Minute, DelaySet: true}},
 		"retry at once":      {returns(nil, task.RetryAfter(boom, -1)), task.Report{Op: task.Fail, Code: task.CodeError, Error: "boom", DelaySet: true}},
 		"snooze":             {returns(nil, task.Snooze(time.Hour)), task.Report{Op: task.Release, Code: task.CodeReleased, Delay: time.Hour}},
+		"elsewhere":          {returns(nil, task.Elsewhere()), task.Report{Op: task.Release, Code: task.CodeReleased, Delay: task.ReleaseDelay, Elsewhere: true}},
 		"snooze of 0":        {returns(nil, task.Snooze(0)), task.Report{Op: task.Release, Code: task.CodeReleased, Delay: task.ReleaseDelay}},
 		"negative snooze":    {returns(nil, task.Snooze(math.MinInt64)), task.Report{Op: task.Release, Code: task.CodeReleased, Delay: task.ReleaseDelay}},
 		"snooze of 1 ns":     {returns(nil, fmt.Errorf("busy: %w", task.Snooze(1))), task.Report{Op: task.Release, Code: task.CodeReleased, Delay: task.ReleaseDelay}},

@@ -199,8 +199,8 @@ func flagName(field string) string {
 		return "the payload"
 	case "run_at":
 		return "--at"
-	case "headers":
-		return "--header"
+	case "headers", "labels", "shard_params":
+		field = strings.TrimSuffix(field, "s")
 	}
 	return "--" + strings.ReplaceAll(field, "_", "-")
 }

@@ -190,7 +190,7 @@ func showTask(ctx context.Context, w io.Writer, c *client.Client, waiting *holdu
 	if t.State == task.Exporting {
 		waits = "a save of its result, in queue " + task.ExportQueue + terminal.Printable(t.Kind)
 	}
-	if t.State == task.Waiting {
+	if t.State == task.Waiting || t.Unowned {
 		if waits, err = waiting.Line(ctx, t); err != nil {
 			return err
 		}

@@ -146,6 +146,19 @@ handlers:
 			`f.yaml:10: handlers.a.env.NUL must not have a NUL byte in its value`,
 			`f.yaml:11: handlers.a.env. cannot be the name of a variable: it must not be empty or hold = or a NUL byte`,
 		}},
+		"triggers beside what the pool refuses": {`queues: {default: {workers: 100001}}
+handlers: {a: {comand: [cat]}}
+triggers:
+  leap: {kind: a, cron: "0 0 30 2 *"}
+  far: {kind: a, cron: "* * * * *", zone: Europe/Berln, calendar: weekday}
+`, []string{
+			`f.yaml:1: queues.default.workers must be at most 100000, not 100001`,
+			`f.yaml:2: handlers.a.comand is not a key here; did you mean command?`,
+			`f.yaml:2: handlers.a.command is missing: give the program and its arguments, such as ["./cut.sh", "--fast"]`,
+			`f.yaml:4: triggers.leap.cron never matches a date`,
+			`f.yaml:5: triggers.far.zone names no time zone: "Europe/Berln"; did you mean Europe/Berlin?`,
+			`f.yaml:5: triggers.far.calendar names a calendar that this program does not have: "weekday"; did you mean weekdays?; it has cn-workdays, weekdays`,
+		}},
 		"health": {good + "health: 8080\n", []string{`f.yaml:3: health must be HOST:PORT or :PORT, such as 127.0.0.1:8080, not "8080"`}},
 		"redis": {good + "redis: http://:hunter2@h\n", []string{
 			`f.yaml:3: redis must start with redis://, redis-cluster:// or redis-sentinel://, with rediss for TLS, or with unix://, as in redis://127.0.0.1:6379/0`,

@@ -368,12 +368,17 @@ func prepare(g *globals, f *runFlags, log *slog.Logger) (*connection, *pool.Pool
 		at = redisurl.FromOptions(&redis.Options{})
 	}
 	rdb := at.Client()
-	p, err := pool.New(redisstore.New(rdb, name), c.Pool)
+	store := redisstore.New(rdb, name)
+	p, err := pool.New(store, c.Pool)
 	if len(c.Pool.Queues)+len(c.Pool.Handlers) > 0 {
 		c.RefusePool(err)
 	}
-	if p != nil {
-		c.CheckTriggers(p)
+	checker := p
+	if err != nil { // the mistakes of triggers are reported beside those of the pool
+		checker, err = pool.New(store, pool.Config{Calendars: c.Pool.Calendars})
+	}
+	if err == nil {
+		c.CheckTriggers(checker)
 	}
 	c.OpenAlerts(log)
 	if err := c.Err(); err != nil {

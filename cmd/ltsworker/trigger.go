@@ -103,7 +103,7 @@ func newTriggerShow(g *globals) *cobra.Command {
 				for i, name := range names {
 					t, err := c.Triggers().Get(ctx, name)
 					if err != nil {
-						return err
+						return suggestTrigger(ctx, c, name, err)
 					}
 					if asJSON {
 						err = terminal.WriteJSON(cmd.OutOrStdout(), record.OfTrigger(t))

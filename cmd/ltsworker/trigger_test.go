@@ -53,10 +53,15 @@ func TestTriggerCommands(t *testing.T) {
 	if out := u.must("trigger", "history", "night"); !strings.Contains(out, "enqueued") {
 		t.Error(out)
 	}
+	for _, verb := range []string{"show", "pause", "run", "next", "rm"} {
+		if a := u.run("trigger", verb, "nigth"); a.code != exitFailed || !strings.Contains(a.err, "no such trigger; did you mean night?") {
+			t.Errorf("%s: %+v", verb, a)
+		}
+	}
 	if out := u.must("trigger", "rm", "night", "poll", "sweep"); strings.Count(out, "removed") != 3 {
 		t.Error(out)
 	}
-	if a := u.run("trigger", "rm", "night"); a.code != exitFailed || !strings.Contains(a.err, "no such trigger") {
+	if a := u.run("trigger", "rm", "night"); a.code != exitFailed || !strings.Contains(a.err, "no such trigger; the pool has none") {
 		t.Errorf("%+v", a)
 	}
 }

@@ -38,7 +38,7 @@ func triggerChange(g *globals, name, short, long, done string, change func(t *po
 			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 				for _, name := range names {
 					if err := change(c.Triggers(), ctx, name); err != nil {
-						return err
+						return suggestTrigger(ctx, c, name, err)
 					}
 					if _, err := fmt.Fprintln(cmd.OutOrStdout(), name, done); err != nil {
 						return err
@@ -62,7 +62,7 @@ time of the task is now. The output is the id and the state of the task.`,
 			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 				r, err := c.Triggers().Run(ctx, args[0])
 				if err != nil {
-					return err
+					return suggestTrigger(ctx, c, args[0], err)
 				}
 				if asJSON {
 					return terminal.WriteJSON(cmd.OutOrStdout(), struct {
@@ -101,7 +101,7 @@ fixed delay only the next one is known.`,
 			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 				times, err := c.Triggers().Next(ctx, args[0], n)
 				if err != nil {
-					return err
+					return suggestTrigger(ctx, c, args[0], err)
 				}
 				if len(times) == 0 {
 					return reportNone(cmd, "trigger "+args[0]+" has no planned time")

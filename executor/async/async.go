@@ -35,7 +35,8 @@
 // reaches no end before the job has ended. If the job was not stopped within
 // Options.StopWithin, or if the end is decided while no replica runs the task, a clean-up
 // follows: another attempt of the task, on any replica, which stops the job. After 20
-// clean-ups that failed the task ends, and Task.Orphan names the job.
+// clean-ups that failed, or a day of clean-ups on replicas that use another remote (see
+// Locator), the task ends, and Task.Orphan names the job.
 //
 // # Limits
 //
@@ -83,7 +84,7 @@ type Executor interface {
 
 // Locator is an Executor that may use another remote on another replica, such as another
 // container engine. An owner of a task that uses another remote than the one that began to
-// start the job does not start or stop it: it releases the task, or its clean-up fails.
+// start the job does not start or stop it: it releases the task, or its clean-up.
 type Locator interface {
 	Executor
 	// Location returns what identifies the remote that this process uses, of at most 128

@@ -88,7 +88,7 @@ func TestTaskOfAJobElsewhereIsReleasedWithItsJob(t *testing.T) {
 		_, _ = a.wait()
 		saved := string(tk.LastCheckpoint)
 		r.fault = func(context.Context, string) fault { return fault{statuses: []Status{{State: Elsewhere}}} }
-		if _, err := begin(t, newJobs(t, r), tk).wait(); task.DispositionOf(err) != task.DispositionOf(task.Snooze(task.ReleaseDelay)) || string(tk.LastCheckpoint) != saved {
+		if _, err := begin(t, newJobs(t, r), tk).wait(); task.DispositionOf(err) != task.DispositionOf(task.Elsewhere()) || string(tk.LastCheckpoint) != saved {
 			t.Errorf("%v, checkpoint %q, want %q", err, tk.LastCheckpoint, saved)
 		}
 		r.fault = nil

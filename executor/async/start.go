@@ -99,7 +99,7 @@ func (a *attempt) checkLocation(ctx context.Context) error {
 // release releases the task with its job, which is at another remote.
 func (a *attempt) release(why error) error {
 	a.opts.Logger.Info("the job of a task belongs to another remote; the task is released with its job", a.args("err", why)...)
-	return task.Snooze(task.ReleaseDelay)
+	return task.Elsewhere()
 }
 
 var errNoReference = errors.New("the executor returned no reference")

@@ -60,7 +60,7 @@ func (a *attempt) stopJob(ctx context.Context) error {
 }
 
 // cleanUp stops the job of an attempt whose end was decided. If it returns nil, the job has
-// ended.
+// ended. If the job is at another remote, the clean-up is released for a replica that uses it.
 func (a *attempt) cleanUp(ctx context.Context) error {
 	if a.saved.Name == "" {
 		return nil
@@ -71,6 +71,9 @@ func (a *attempt) cleanUp(ctx context.Context) error {
 	stopping, cancel := a.stopping(context.WithoutCancel(ctx))
 	defer cancel()
 	err := a.stopJob(stopping)
+	if errors.Is(err, errElsewhere) {
+		return a.release(err)
+	}
 	if err != nil {
 		a.opts.Logger.Warn("a job was not stopped and may still run; the stop is repeated", a.args("err", err)...)
 		return fmt.Errorf("the job %s was not stopped within %v: %w", a.saved.Name, a.opts.StopWithin, err)

@@ -102,17 +102,22 @@ func (r Reason) String() string {
 	return fmt.Sprintf(sayings[r.Code], args...)
 }
 
-// Reason returns what keeps a waiting task from starting.
+// Reason returns what keeps a waiting task from starting. Of an unowned task it returns why no
+// live replica can take it over.
 func (h *Finder) Reason(ctx context.Context, t *task.Task) (Reason, error) {
 	why, _, _, err := h.waitsFor(ctx, t)
 	return why, err
 }
 
-// Line returns what keeps a waiting task from starting, or says why that is unknown. It
-// fails only if Redis cannot be used or ctx has ended.
+// Line returns what keeps a waiting task from starting, or an unowned one from its take-over,
+// or says why that is unknown. It fails only if Redis cannot be used or ctx has ended.
 func (h *Finder) Line(ctx context.Context, t *task.Task) (string, error) {
 	why, err := h.Reason(ctx, t)
 	switch {
+	case err == nil && t.Unowned && why.Code == "":
+		return "a take-over of its job", nil
+	case err == nil && t.Unowned:
+		return "a take-over of its job by " + why.String(), nil
 	case err == nil:
 		return why.String(), nil
 	case ctx.Err() != nil, redisurl.IsNetwork(err):
@@ -162,33 +167,23 @@ func (h *Finder) waitsFor(ctx context.Context, t *task.Task) (why Reason, held *
 	if i := slices.IndexFunc(s.Queues, func(q pool.QueueInfo) bool { return q.Name == t.Queue }); i >= 0 {
 		q = s.Queues[i]
 	}
-	replicas = slices.DeleteFunc(slices.Clone(replicas), func(r pool.ReplicaInfo) bool { return r.Draining || r.Queues[t.Queue] == 0 })
-	serving := replicas
-	replicas = slices.DeleteFunc(slices.Clone(replicas), func(r pool.ReplicaInfo) bool { return !r.Takes(t.Labels) })
+	missing, replicas := unserved(replicas, t)
 	slots := 0
 	for _, r := range replicas {
 		slots += r.Queues[t.Queue]
 	}
-	able := slices.ContainsFunc(replicas, func(r pool.ReplicaInfo) bool {
-		return slices.Contains(r.Kinds, t.Kind) && !slices.Contains(r.Disabled, t.Kind)
-	})
 	ofPool := task.Filter{States: []task.State{task.Running}, Brief: true}
 	ofQueue, ofGroup := ofPool, ofPool
 	ofQueue.Queues, ofGroup.Groups = []string{t.Queue}, []string{t.Group}
-	because := func(code string, args ...any) Reason { return Reason{code, args} }
 	switch {
+	case t.Unowned:
+		return missing, nil, 0, nil
 	case s.Paused:
 		return because("pool_paused"), nil, 0, nil
 	case q.Paused:
 		return because("queue_paused"), nil, 0, nil
-	case len(serving) == 0:
-		return because("no_replica"), nil, 0, nil
-	case len(replicas) == 0 && len(t.Labels) == 0:
-		return because("no_labels", task.Closest(serving, nil)), nil, 0, nil
-	case len(replicas) == 0:
-		return because("labels", strings.Join(t.Labels, " "), task.Closest(serving, t.Labels)), nil, 0, nil
-	case !able:
-		return because("no_handler"), nil, 0, nil
+	case missing.Code != "":
+		return missing, nil, 0, nil
 	case refusing(replicas):
 		return because("refused", replicas[0].ID, replicas[0].Refuses), nil, 0, nil
 	case slices.Contains(s.Full, t.Kind):
@@ -207,6 +202,29 @@ func (h *Finder) waitsFor(ctx context.Context, t *task.Task) (why Reason, held *
 		return because("slots", slots), &ofQueue, q.Running, nil
 	}
 	return why, nil, 0, nil
+}
+
+func because(code string, args ...any) Reason { return Reason{code, args} }
+
+// unserved returns why none of the replicas can run a task, the zero Reason if one can, and
+// those that take tasks with its labels from its queue.
+func unserved(replicas []pool.ReplicaInfo, t *task.Task) (Reason, []pool.ReplicaInfo) {
+	serving := slices.DeleteFunc(slices.Clone(replicas), func(r pool.ReplicaInfo) bool { return r.Draining || r.Queues[t.Queue] == 0 })
+	taking := slices.DeleteFunc(slices.Clone(serving), func(r pool.ReplicaInfo) bool { return !r.Takes(t.Labels) })
+	able := slices.ContainsFunc(taking, func(r pool.ReplicaInfo) bool {
+		return slices.Contains(r.Kinds, t.Kind) && !slices.Contains(r.Disabled, t.Kind)
+	})
+	switch {
+	case len(serving) == 0:
+		return because("no_replica"), taking
+	case len(taking) == 0 && len(t.Labels) == 0:
+		return because("no_labels", task.Closest(serving, nil)), taking
+	case len(taking) == 0:
+		return because("labels", strings.Join(t.Labels, " "), task.Closest(serving, t.Labels)), taking
+	case !able:
+		return because("no_handler"), taking
+	}
+	return Reason{}, taking
 }
 
 // rateTime returns when a task may start, with ms.

@@ -2,27 +2,46 @@
 -- Broadcasts: parents with one child for each replica that takes their tasks.
 --
 -- The word shards of such a parent is "all". Its members are chosen in the step that lets it run: the replicas on the list
--- that would take it if it were a task without shards. They serve its queue, have its labels and a handler for its kind, and
--- do not drain. more:ID has their number in shards_total and their ids, as JSON, in shard_params. Without members
--- shards_total is 0, and shards_refused has a code and the reason.
+-- that would take it if it were a task without shards. They serve its queue, have its labels and a handler for its kind that
+-- is not disabled, and do not drain. more:ID has their number in shards_total and their ids, as JSON, in shard_params.
+-- Without members shards_total is 0, and shards_refused has a code and the reason.
 --
 -- A child has the word member, which names its replica, and the label id= of this replica. broadcast:REPLICA has the live
 -- children for a replica. When the replica leaves, or begins to drain, those that do not run end as lost: see loss.lua.
 
 Broadcast.ALL = 'all'
 
--- The bounds of a broadcast: members, and bytes of all copies of its record.
-local MOST = 1000
+-- The bounds of a broadcast: members, replicas that are looked at, and bytes of all copies of its record.
+local MOST, LISTED = 1000, 2000
 Broadcast.BYTES = 67108864
 
 -- key returns the key that has the live children for a replica.
 function Broadcast.key(replica) return P .. 'broadcast:' .. replica end
 
--- has_come reports whether a replica is on the list, has joined completely and does not drain.
-local function has_come(replica)
-  local h = Record.soft('HMGET', P .. 'replica:' .. replica, 'epoch', 'drain')
-  local ends = h and h[1] and not h[2] and Record.soft('ZSCORE', P .. 'replicas', replica)
-  return ends and (tonumber(ends) or 0) > NOW
+-- is_disabled reports whether a replica does not run tasks of a kind although it has a handler: about is its description.
+local function is_disabled(kind, about)
+  if not string.find(about or '', '"disabled":', 1, true) then return false end
+  local valid, h = pcall(cjson.decode, about)
+  local kinds = valid and type(h) == 'table' and h.disabled
+  for _, name in ipairs(type(kinds) == 'table' and kinds or {}) do
+    if name == kind then return true end
+  end
+  return false
+end
+
+-- come returns those of some replicas that are on the list, have joined completely, do not drain and run tasks of a kind.
+local function come(replicas, kind)
+  local found = {}
+  for from = 1, #replicas, MOST do
+    local last = math.min(from + MOST - 1, #replicas)
+    local ends = Record.soft('ZMSCORE', P .. 'replicas', unpack(replicas, from, last)) or {}
+    for i = from, last do
+      local is_live = (tonumber(ends[i - from + 1] or nil) or 0) > NOW
+      local h = is_live and Record.soft('HMGET', P .. 'replica:' .. replicas[i], 'epoch', 'drain', 'about')
+      if h and h[1] and not h[2] and not is_disabled(kind, h[3]) then found[#found + 1] = replicas[i] end
+    end
+  end
+  return found
 end
 
 -- missing returns why a replica starts no more attempts: it is not on the list or drains. It returns nil if it does.
@@ -35,7 +54,7 @@ end
 -- members_of returns the members of a broadcast, sorted; nil if there are more than MOST. of has queue, line and kind.
 local function members_of(of)
   local queue, labels = Line.split(of.line or of.queue)
-  local servers, members = {}, {}
+  local servers, replicas = {}, {}
   if labels then servers = Server.of(queue, labels)
   else
     for i, class in ipairs(Record.soft('SMEMBERS', P .. 'served:' .. queue) or {}) do servers[i] = { class = class } end
@@ -45,13 +64,14 @@ local function members_of(of)
     local h = Record.soft('HMGET', key, 'complete', 'kinds') or {}
     -- A repaired class may have no kinds listed.
     local serves = h[1] and (not h[2] or string.find(h[2], ' ' .. of.kind .. ' ', 1, true))
-    if serves and not s.replica and call('HLEN', key) - 2 > MOST then return nil end
+    if serves and not s.replica and call('HLEN', key) - 2 > LISTED then return nil end
     for _, field in ipairs(serves and (s.replica and { 'r:' .. s.replica } or call('HKEYS', key)) or {}) do
-      local replica = string.match(field, '^r:(.+)$')
-      if replica and has_come(replica) then members[#members + 1] = replica end
+      replicas[#replicas + 1] = string.match(field, '^r:(.+)$')
     end
-    if #members > MOST then return nil end
+    if #replicas > LISTED then return nil end
   end
+  local members = come(replicas, of.kind)
+  if #members > MOST then return nil end
   table.sort(members)
   return members
 end

@@ -1,4 +1,5 @@
--- uses: aging base broadcast gather make parents queue record request revive settings shards stopping task words
+-- uses: aging base broadcast event gather make parents queue record removal request revive settings shards stopping task
+-- uses: words
 -- The children of a running parent.
 
 -- template returns a group for Make with the values that all children of a parent share. head and words are the header of
@@ -50,6 +51,20 @@ local function ended_now(p, m)
   return began and (number(call('HGET', Record.extras_key(m.id), 'started_at')) or 0) > began
 end
 
+-- has_payload reports whether a child has the payload that a new one would have.
+local function has_payload(g, id)
+  local record = call('GET', Record.key(id))
+  return string.sub(record, string.find(record, '\n', Words.KIND_AT, true) + 1) == g.payload
+end
+
+-- why_not returns why a live child cannot be that of the parent as it is now, nil if it can.
+local function why_not(g, m, index)
+  if m.member ~= member_of(g, index) then return Shards.OVER end
+  if not has_payload(g, m.id) then return Shards.REPLACED end
+end
+
+local replace
+
 -- meet handles an index whose id is taken. It returns what to do with it: make, or wait for its end; nil for nothing more.
 local function meet(p, g, index, id, exports)
   local m = Task.load(id)
@@ -70,12 +85,24 @@ local function meet(p, g, index, id, exports)
     return 'make'
   end
   if Request.of(m) then return 'wait' end
-  if m.member ~= member_of(g, index) then
-    Stopping.request(id, Shards.OVER)
-    return 'wait'
+  local early = m.created < p.created
+  if early and m.member == member_of(g, index) then
+    return refuse(p, index, 'its id is that of a task of an earlier parent')
   end
-  if m.created < p.created then return refuse(p, index, 'its id is that of a task of an earlier parent') end
+  local why = why_not(g, m, index)
+  if why then return replace(p, g, m, index, exports, why) end
   call('SADD', Parents.pending(p.id), index)
+end
+
+-- replace stops a child, so that one with another payload, or for another replica, follows. It returns what meet returns. A
+-- child that does not run ends at once.
+function replace(p, g, m, index, exports, why)
+  local state = Stopping.request(m.id, why)
+  if m.run or state ~= 'stopped' then return 'wait' end
+  Event.write()
+  Removal.write()
+  if call('EXISTS', Record.key(m.id)) == 0 then return 'make' end
+  return meet(p, g, index, m.id, exports)
 end
 
 -- handle handles an index of which no child is pending or has ended. It returns what to do with it: make, or wait; nil for

@@ -54,8 +54,7 @@ local function cleaned_up(m, job, op, at)
     return false
   end
   if op == 'release' and ARGV[at + 3] == 'released' then
-    Handover.put(m, tonumber(ARGV[at + 4]), 'released')
-    return true
+    return Cleanup.released(m, job, tonumber(ARGV[at + 4]), leave)
   end
   local error = op == 'release' and no_handler_error(m) or op == 'detach' and NO_TOKEN or ARGV[at + 4]
   return Cleanup.again(m, job, error, leave)
@@ -95,6 +94,7 @@ function Ending.apply(op, at, run, width, from_outside)
     return 'g'
   end
   if string.sub(op, -1) == '+' then op, m.meta = string.sub(op, 1, -2), ARGV[at + width - 1] end
+  if op == 'release' and ARGV[at + 3] == 'elsewhere' then m.elsewhere, ARGV[at + 3] = true, 'released' end
   local job = m.run.flag > '1' and Jobs.of(m)
   if job and job.cleanup and not from_outside then return nil, cleaned_up(m, job, op, at) end
   if op == 'detach' and m.run.flag == Outside.TOKEN and Outside.has_token(m.id) and not Request.of(m) then

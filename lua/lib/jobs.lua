@@ -7,7 +7,8 @@
 -- or outside has its id and the time from which it may be taken over. takeover:QUEUE is a field of meta while a replica can
 -- claim a task from it. For a task with labels QUEUE is its line, and meta has no such field: see line.lua. An end that was
 -- decided meanwhile is in cleanup, "HOW CODE DELAY", and in cleanup_error. The next attempt then only has to end the job: it
--- is a clean-up. cleanup_tries counts the clean-ups that have failed.
+-- is a clean-up. cleanup_tries counts the clean-ups that have failed. cleanup_at is when a replica released one last because
+-- it uses another remote, cleanup_ms the sum of the times between such releases: see cleanup.lua.
 
 Jobs.UNOWNED = '4'
 

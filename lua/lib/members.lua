@@ -1,4 +1,4 @@
--- uses: base former keeper parents server wake
+-- uses: base former keeper line parents server wake
 -- Removing replicas from their class and from the list.
 
 -- wake_others signals other replicas of the class after one was removed. The removed replica may have been the only one that
@@ -19,16 +19,29 @@ function Members.leave_class(replica, class)
   Server.remove(class)
 end
 
--- remove_replica removes a replica from the list, with its own keys. Where it ran is kept: see former.lua.
+-- lines_to_lose returns the lines whose tasks wait for a take-over by this replica alone.
+local function lines_to_lose(replica)
+  local lines = {}
+  for _, line in ipairs(call('ZRANGE', P .. 'serving:' .. replica, 0, 999)) do -- the doctor finds what is left
+    local _, labels = Line.split(line)
+    if string.find(labels or '', '^id=') and call('EXISTS', P .. 'takeover:' .. line) == 1 then lines[#lines + 1] = line end
+  end
+  return lines
+end
+
+-- remove_replica removes a replica from the list, with its own keys. Where it ran is kept: see former.lua. The caller calls
+-- Wake.all, which lets the tasks end that only this replica could take over.
 function Members.remove_replica(replica)
   local record = P .. 'replica:' .. replica
   local h = redis.pcall('HMGET', record, 'class', 'host', 'runs_on')
   call('ZREM', P .. 'replicas', replica)
   call('DEL', record, P .. 'signals:' .. replica, P .. 'stop:' .. replica, P .. 'ready:' .. replica)
   Former.add(replica, h[3])
+  local lines = lines_to_lose(replica)
   Server.remove(replica)
   Keeper.forget(replica)
   if h[2] then call('SREM', P .. 'host:' .. string.sub(h[2], 6), replica) end
   if h[1] then Members.leave_class(replica, h[1]) end
+  for _, line in ipairs(lines) do claimable[line] = true end
   Parents.lose_children(replica)
 end

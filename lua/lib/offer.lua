@@ -16,11 +16,17 @@ local function mark(server, queue, wake)
   return true
 end
 
--- lose lets the children of broadcasts for a replica that is not on the list end as lost: one of them waits in a line.
-local function lose(labels, wake)
-  local replica = string.match(labels, '^id=([^,]+)')
-  if not replica or call('EXISTS', P .. 'broadcast:' .. replica) == 0 then return end
-  Record.soft('ZADD', P .. 'spreading', NOW_TEXT, 'replica ' .. replica)
+-- lose lets the tasks of a line end as lost whose replica is not on the list: children of broadcasts that wait, and tasks
+-- that wait for a take-over. See loss.lua.
+local function lose(line, labels, wake)
+  local replica, entries = string.match(labels, '^id=([^,]+)'), {}
+  if not replica then return end
+  if call('EXISTS', P .. 'broadcast:' .. replica) == 1 then entries = { NOW_TEXT, 'replica ' .. replica } end
+  if call('EXISTS', P .. 'takeover:' .. line) == 1 then
+    entries[#entries + 1], entries[#entries + 2] = NOW_TEXT, 'line ' .. line
+  end
+  if not entries[1] then return end
+  Record.soft('ZADD', P .. 'spreading', unpack(entries))
   for _, other in ipairs(call('ZRANGE', P .. 'replicas', 0, 0, 'REV')) do wake.signal(other, 'shards') end
 end
 
@@ -30,7 +36,7 @@ function Offer.list(line, wake)
   local queue, labels = Line.split(line)
   local open, taken_over = Line.is_open(line)
   local servers = Server.of(queue, labels)
-  if wake and not servers[1] then lose(labels, wake) end
+  if wake and not servers[1] then lose(line, labels, wake) end
   if not open then return Server.close(line, queue, labels, servers) end
   Server.open(line, queue, servers)
   return servers, taken_over

@@ -49,5 +49,6 @@ function Outside.forget(m)
     m.meta = call('HGET', extras, 'meta') or m.meta
     Jobs.unlist(m)
   end
-  call('HDEL', extras, 'token', 'within', 'meta', 'job', 'cleanup', 'cleanup_error', 'cleanup_tries')
+  call('HDEL', extras, 'token', 'within', 'meta', 'job', 'cleanup', 'cleanup_error', 'cleanup_tries',
+    'cleanup_at', 'cleanup_ms', 'report_until')
 end

@@ -4,8 +4,8 @@
 -- A task with the word shards in its header is a parent. While it runs it has the letter r and no run entry: it takes no
 -- slot and counts for no limit. parents has its id; score: its deadline, or +inf. Its children have the ids PARENT/INDEX and
 -- the word shard. pending:ID has the indexes of the children that were made and have not ended. spreading has the parents
--- with children to make or to stop, and "replica REPLICA" if children for this replica end as lost (see broadcast.lua);
--- score: when a replica handles the entry next.
+-- with children to make or to stop, "replica REPLICA" if children for this replica end as lost (see broadcast.lua), and
+-- "line LINE" if tasks that wait in it for a take-over do (see loss.lua); score: when a replica handles the entry next.
 
 Parents.INDEX, Parents.SPREADING = P .. 'parents', P .. 'spreading'
 function Parents.pending(id) return P .. 'pending:' .. id end

@@ -21,8 +21,9 @@ function Shards.is_over(id)
   return Record.soft('SISMEMBER', Parents.pending(parent), index) == 1
 end
 
--- OVER is the reason given for stopping a child.
+-- OVER and REPLACED are the reasons given for stopping a child.
 Shards.OVER = 'its parent has ended'
+Shards.REPLACED = 'its parent was retried with another payload'
 
 -- letters returns a page of letters.
 function Shards.letters(id, page)

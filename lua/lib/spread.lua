@@ -1,10 +1,10 @@
--- uses: base children finish line loss parents queue record settings shards stopping task
--- Steps that make the children of a running parent, stop those of a parent that has ended, or end those of a replica that
--- has gone.
+-- uses: base broadcast children finish line loss parents queue record settings shards stopping task
+-- Steps that make the children of a running parent, stop those of a parent that has ended, or end tasks that only a replica
+-- could run that has gone.
 
--- The bounds of one step: children to make, children to stop, and bytes of records. A child whose id is taken, and a child
--- of a broadcast, costs as much as CLASH others.
-local PAGE, STOPS, BYTES, CLASH = 500, 100, 2097152, 5
+-- The bounds of one step: children to make, children to stop, and bytes of records. A child whose id is taken costs as much
+-- as CLASH others, and a child of a broadcast, which has a line of its own, as much as ALONE others.
+local PAGE, STOPS, BYTES, CLASH, ALONE = 500, 100, 2097152, 5, 12.5
 -- WAIT is the number of ms until a step is tried again, if the queue is full or an earlier child has to end first.
 local WAIT = 500
 
@@ -20,7 +20,8 @@ local function advance(p)
   local extras, total = Record.extras_key(p.id), Shards.total(p)
   local h = call('HMGET', extras, 'shards_next', 'shard_params', 'shards_rerun')
   local g = Children.template(p, total, split(h[2] or ''))
-  local left, cost = room(g), g.broadcast and CLASH or 1
+  local left, cost, clash = room(g), 1, CLASH
+  if g.broadcast then cost, clash = ALONE, ALONE end
   local index, new, at, waits = number(h[1]) or 0, {}, nil, left < 1
   local is_pending, pages = call('EXISTS', Parents.pending(p.id)) == 1, {}
   while index < total and left >= 1 do
@@ -33,7 +34,7 @@ local function advance(p)
     if done then left = left - 0.2
     else
       what, taken = Children.handle(p, g, index, h[3] ~= '1')
-      left = left - (taken and CLASH or 0)
+      left = left - (taken and clash or 0)
     end
     if what == 'wait' then
       waits = true
@@ -53,8 +54,8 @@ end
 -- stop_some stops children of a parent that has ended. p is the task with the id of the parent: the parent, another task, or
 -- nil. It returns the number of stopped children, and the time of the next step, nil for none.
 local function stop_some(id, p)
-  local n, key, kept = 0, Parents.pending(id), {}
-  local some = Record.soft('SPOP', key, STOPS)
+  local n, key, kept, own_lines = 0, Parents.pending(id), {}, not p or p.shards == Broadcast.ALL
+  local some = Record.soft('SPOP', key, own_lines and PAGE / ALONE or STOPS)
   if not some then return 0, nil end -- a key of another type, which the doctor renames
   for _, index in ipairs(some) do
     local m = Task.load(id .. '/' .. index)
@@ -70,9 +71,10 @@ end
 
 -- step handles an entry of spreading. It returns how many children it has made, and how many it has stopped or ended.
 function Spread.step(id)
-  local replica = string.match(id, '^replica (.+)$')
-  if replica then
-    local ended, next_at = Loss.some(replica)
+  local replica, line = string.match(id, '^replica (.+)$'), string.match(id, '^line (.+)$')
+  if replica or line then
+    local ended, next_at
+    if replica then ended, next_at = Loss.some(replica) else ended, next_at = Loss.line(line) end
     if next_at then call('ZADD', Parents.SPREADING, next_at, id) else call('ZREM', Parents.SPREADING, id) end
     return 0, ended
   end

@@ -87,6 +87,7 @@ func broadcastGoesToTakers(fx *fixture) {
 	fx.labelled("gpu", "gpu")
 	fx.joinLabelled(task.Registration{Replica: "exclusive", Labels: []string{"gpu"}, Exclusive: true, Host: "h1"})
 	fx.joinLabelled(task.Registration{Replica: "other", Labels: []string{"gpu"}, Host: "h1", Kinds: map[string]task.Policy{"kk": {}}})
+	fx.joinLabelled(task.Registration{Replica: "disabled", Labels: []string{"gpu"}, Kinds: map[string]task.Policy{"k": {}}, Disabled: []string{"j", "k"}, Host: "h1"})
 	fx.labelled("drains", "gpu")
 	fx.askToDrain("drains")
 	fx.join(task.Registration{Replica: "elsewhere", Queues: map[string]task.QueueConfig{"qq": {Workers: 1}}})

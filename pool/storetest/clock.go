@@ -22,6 +22,8 @@ var clockRules = []rule{
 	{"ExchangeKeepsTheReplicaOnTheList", clockExchange},
 	{"ClockBackLeavesARepeatedTaskADuplicate", clockDuplicate},
 	{"JobWhoseCleanUpsFailIsAnOrphan", jobIsAnOrphan},
+	{"CleanUpThatIsReleasedElsewhereForADayLeavesAnOrphan", cleanUpElsewhere},
+	{"TokenOfAReplicaThatHasGoneIsValidUntilTheTimeout", tokenOfAReplicaThatHasGone},
 	{"InspectionReportsAClockThatWasSetBack", clockReported},
 }
 

@@ -13,6 +13,7 @@ var shardAgainRules = []rule{
 	{"ParentStoppedWithItsChildEndsOnce", parentStoppedWithItsChild},
 	{"NewParentInheritsNothingOfItsID", newParentInheritsNothing},
 	{"RetryOfAParentIsRefusedUntilItsShardsAreStopped", retryRefusedUntilStopped},
+	{"RetryGivesItsPayloadToEachShard", retryGivesItsPayload},
 	{"NewPayloadHasTheBoundOfShards", newPayloadIsBounded},
 	{"TriggeredBroadcastWithoutReplicasFails", triggeredBroadcastFails},
 	{"RetryOfABroadcastIsRefusedUntilItsShardsAreStopped", broadcastRetryRefused},
@@ -115,6 +116,39 @@ func retryRefusedUntilStopped(fx *fixture) {
 		}
 		fx.accept(succeed(c))
 	}
+	fx.checkTotals()
+	fx.checkInspection()
+}
+
+// An operator has retried children by themselves.
+func retryGivesItsPayload(fx *fixture) {
+	fx.parent(task.Spec{ID: "p", Kind: "k", Shards: 3, Payload: []byte("old"), Retain: new(time.Hour)})
+	for _, c := range fx.children(3) {
+		fx.accept(final(c))
+	}
+	for _, id := range []string{"p/0", "p/1", "p/2"} {
+		fx.retry(id)
+	}
+	runs := fx.children(1)[0]
+	fx.wantIDs([]*task.Task{runs}, "p/0")
+	cs, err := fx.Store.Retry(fx.ctx, task.Edit{Payload: []byte("new")}, "p")
+	fx.noError(err)
+	if !cs[0].Done {
+		fx.Errorf("retry: %+v", cs[0])
+	}
+	fx.spread()
+	fx.accept(fail(runs, task.CodeStopped))
+	fx.wantEnd("p/0", task.Stopped, task.CodeStopped)
+	fx.waitPast(501 * time.Millisecond)
+	fx.spread()
+	fx.wantCounts("p", task.ShardCounts{Pending: 3})
+	for _, c := range fx.children(3) {
+		if string(c.Payload) != "new" {
+			fx.Errorf("%s has the payload %s", c.ID, c.Payload)
+		}
+		fx.accept(succeed(c))
+	}
+	fx.wantEnd("p", task.Succeeded, task.CodeOK)
 	fx.checkTotals()
 	fx.checkInspection()
 }

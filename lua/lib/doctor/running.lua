@@ -80,10 +80,17 @@ local function check_outside(m)
     function() call('ZADD', Outside.KEY, whole(latest), m.id) end)
 end
 
--- check_unowned checks that a task that waits for a take-over is listed.
+-- check_unowned checks that a task that waits for a take-over is listed, and does not wait for a replica that has gone.
 local function check_unowned(m)
-  if call('ZSCORE', P .. 'takeover:' .. m.line, m.id) or call('ZSCORE', Outside.KEY, m.id) then return end
-  DoctorFinding.report('no_entry', 'takeover:' .. m.line, m.id, m.state, 'listed', function() Jobs.list(m) end)
+  if call('ZSCORE', Outside.KEY, m.id) then return end
+  local name = 'takeover:' .. m.line
+  if not call('ZSCORE', P .. name, m.id) then
+    return DoctorFinding.report('no_entry', name, m.id, m.state, 'listed', function() Jobs.list(m) end)
+  end
+  local replica = not m.member and string.match(m.labels or '', '^id=([^,]+)')
+  if not replica or call('EXISTS', P .. 'replica:' .. replica) == 1 then return end
+  if call('ZSCORE', P .. 'spreading', 'line ' .. m.line) then return end
+  DoctorFinding.report('job_waits', name, m.id, replica, 'to be ended', function() claimable[m.line] = true end)
 end
 
 -- run checks an entry of run:QUEUE.
