@@ -1,16 +1,13 @@
 #!/usr/bin/env bash
-# Runs the steps of make test in three lanes side by side: many tests wait most of the time, and the steps of the last lane
-# compile or compute. The lanes take about as long as each other; in each, the longest step or package starts first. Each line
-# of output starts with the name of its step. All steps run, also after one has failed. The summary at the end lists the steps
-# and their durations. For a failed step it lists the failed tests or the last lines of output.
+# Runs the steps of make test. The tests under the race detector, which wait most of the time, run beside the other steps,
+# which compile most of the time. In both halves the longest step or package starts first. Each line of output starts with
+# the name of its step. All steps run, also after one has failed. The summary at the end lists the steps and their durations.
+# For a failed step it lists the failed tests or the last lines of output.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-lanes=(
-	"race"
-	"unraced containers polyglot examples demo deploy"
-	"browser emulated lint cross videocut benchmarks"
-)
+beside=(race unraced)
+others=(emulated containers polyglot lint cross benchmarks examples videocut browser demo deploy)
 
 # The toolchain and the tests use more memory and less time.
 export GOGC=${GOGC:-400}
@@ -34,15 +31,15 @@ run() {
 note() { printf '%-10s | == %s\n' "$1" "$2"; }
 label() { awk -v step="$1" '{ printf "%-10s | %s\n", step, $0; fflush() }'; }
 
-# Each lane has a process group, so that an interrupt ends all its processes.
+# Each half has a process group, so that an interrupt ends all its processes.
 set -m
-groups=()
-stop() { for group in ${groups[@]+"${groups[@]}"}; do kill -TERM -- "-$group" 2>/dev/null || true; done; }
+halves=()
+stop() { for half in ${halves[@]+"${halves[@]}"}; do kill -TERM -- "-$half" 2>/dev/null || true; done; }
 trap 'stop; rm -rf "$logs"; exit 130' INT TERM HUP
-for lane in "${lanes[@]}"; do
-	(for step in $lane; do run "$step"; done) &
-	groups+=($!)
-done
+(for step in "${beside[@]}"; do run "$step"; done) &
+halves+=($!)
+(for step in "${others[@]}"; do run "$step"; done) &
+halves+=($!)
 wait
 
 # failures STEP prints the failed tests and, for each package, the command that runs them again. Without a failed test it
@@ -60,7 +57,7 @@ failures() {
 echo
 echo "make test: $SECONDS s"
 failed=()
-for step in ${lanes[*]}; do
+for step in "${beside[@]}" "${others[@]}"; do
 	read -r result seconds <"$logs/$step.result" || { result=FAIL seconds='?'; }
 	printf '  %-4s  %-10s %4s s\n' "$result" "$step" "$seconds"
 	[[ $result == ok ]] || failed+=("$step")
