@@ -340,7 +340,7 @@ func TestReplicasOutliveResetConnections(t *testing.T) {
 // call fails but those that take too long on a busy machine.
 func TestScriptsAreForgottenUnderLoad(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t, 5*time.Second)
+	p := newPlant(t, 20*time.Second)
 	before := p.starts[0].Load() + p.starts[1].Load()
 	for range 400 {
 		wait(5 * time.Millisecond)
