@@ -18,6 +18,9 @@ Broadcast.BYTES = 67108864
 -- key returns the key that has the live children for a replica.
 function Broadcast.key(replica) return P .. 'broadcast:' .. replica end
 
+-- member_of returns the replica of a child of a broadcast, nil for a child of another parent.
+function Broadcast.member_of(g, index) return g.broadcast and string.sub(g.params[index + 1] or '""', 2, -2) or nil end
+
 -- is_disabled reports whether a replica does not run tasks of a kind although it has a handler: about is its description.
 local function is_disabled(kind, about)
   if not string.find(about or '', '"disabled":', 1, true) then return false end
