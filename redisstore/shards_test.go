@@ -122,3 +122,18 @@ func TestSpreadReadsNoPayloadOfAnotherLength(t *testing.T) {
 		}
 	}
 }
+
+func TestBroadcastSaysWhichBoundItExceeds(t *testing.T) {
+	w := &wreck{site: newSite(t, redisserver.Shared(t).Client(t)), t: t}
+	w.joinAgain()
+	class := w.rdb.HGet(t.Context(), w.prefix+"replica:r", "class").Val()
+	var gone []any
+	for i := range 2000 {
+		gone = append(gone, fmt.Sprint("r:gone-", i), 1)
+	}
+	w.must(w.rdb.HSet(t.Context(), w.prefix+"class:"+class, gone...).Err())
+	w.enqueue(task.Spec{ID: "b", Broadcast: true, Retain: new(time.Hour)})
+	if b := w.task("b"); b.Code != task.CodeChildren || !strings.HasPrefix(b.Error, "more than 2000 replicas that serve its queue are listed, live or not") {
+		t.Errorf("the broadcast is %s: %s", b.State, b.Error)
+	}
+}
