@@ -3,10 +3,11 @@
 -- KEYS  prefix, meta
 -- ARGV  limit:removed as read before the running tasks were counted ('' if they were not), schema version, replica, lease
 --       ms, class, page from 0, 1 if it is the last page, description (JSON), ms since it started, label of its host ('' for
---       none), labels ("," and per label: label and ","), where it runs (JSON), number of settings, per setting: field of
---       meta, value ('none' is no limit); number of kinds, per kind: kind, policy, and after a | that of its exporter if it
---       has one; number of queues, queues. A class is the hash of the queues and kinds that a replica serves and of its
---       labels, after an x if the replica takes only tasks with labels.
+--       none), labels ("," and per label: label and ","), where it runs (JSON), disabled kinds (" " and per kind: kind
+--       and " "; '' for none), number of settings, per setting: field of meta, value ('none' is no limit); number of kinds,
+--       per kind: kind, policy, and after a | that of its exporter if it has one; number of queues, queues. A class is the
+--       hash of the queues and kinds that a replica serves and of its labels, after an x if the replica takes only tasks
+--       with labels.
 -- Returns {1 if the class is known: its queues need not be sent}, then the fields whose live value this call replaced, each
 --       with the former value, and fields that can only change while their queue is empty and did not, each with a ! before
 --       it and the value that stays. Error UNCOUNTED if the pool would get a limit before all running tasks have been
@@ -17,7 +18,7 @@
 run_when_full()
 local schema = call('HGET', META, 'schema')
 if schema and schema ~= ARGV[2] then return redis.error_reply('SCHEMA ' .. schema) end
-for i = 14, 12 + 2 * ARGV[13], 2 do
+for i = 15, 13 + 2 * ARGV[14], 2 do
   if Configure.uncounted(ARGV[i], ARGV[i + 1], ARGV[1]) and call('HGET', META, 'config:limit') ~= ARGV[i + 1] then
     return redis.error_reply('UNCOUNTED')
   end
@@ -32,14 +33,15 @@ call('HSETNX', META, 'epoch', clock[1] .. '.' .. clock[2])
 call('ZADD', P .. 'replicas', whole(NOW + lease), replica)
 call('HSET', record, 'about', ARGV[8], 'runs_on', ARGV[12], 'class', class, 'lease', whole(lease),
   'started_at', whole(NOW - ARGV[9]), 'seen_at', NOW_TEXT, 'running', 0, 'stuck', 0)
+if ARGV[13] ~= '' then call('HSET', record, 'disabled', ARGV[13]) else call('HDEL', record, 'disabled') end
 call('HSET', group, 'r:' .. replica, 1)
 if host ~= '' then
   call('HSET', record, 'host', host)
   call('SADD', P .. 'host:' .. string.sub(host, 6), replica)
 end
 
-local reply, at = { call('HEXISTS', group, 'complete') }, 14
-for _ = 1, tonumber(ARGV[13]) do
+local reply, at = { call('HEXISTS', group, 'complete') }, 15
+for _ = 1, tonumber(ARGV[14]) do
   local field, value = ARGV[at], ARGV[at + 1]
   at = at + 2
   local queue = Configure.queue_of(field)

@@ -75,6 +75,10 @@ func (s *Store) join(ctx context.Context, r task.Registration) (changed []settin
 	for _, l := range task.CanonicalLabels(r.Labels) {
 		labels += l + ","
 	}
+	disabled := ""
+	if len(r.Disabled) > 0 {
+		disabled = " " + strings.Join(r.Disabled, " ") + " "
+	}
 	byField := map[string]setting{}
 	for _, set := range settings {
 		byField[set.field] = set
@@ -96,7 +100,7 @@ func (s *Store) join(ctx context.Context, r task.Registration) (changed []settin
 		someQueues, queues = splitAt(queues, joinPage)
 		last = len(settings)+len(kinds)+len(queues) == 0
 		args := []any{schema, r.Replica, r.Lease.Milliseconds(), class, page, last, description, r.Up.Milliseconds(),
-			task.HostLabelOf(r.Host), labels, runs, len(someSettings)}
+			task.HostLabelOf(r.Host), labels, runs, disabled, len(someSettings)}
 		for _, set := range someSettings {
 			args = append(args, set.field, set.value)
 		}

@@ -109,8 +109,12 @@ func (w *shardWalk) act() {
 		_, err := w.store.Stop(ctx, "why", id)
 		w.must(err)
 	case n < 92:
-		w.last = "retry " + id
-		_, err := w.store.Retry(ctx, task.Edit{AllShards: w.rng.IntN(4) == 0}, id)
+		e := task.Edit{AllShards: w.rng.IntN(4) == 0}
+		if w.rng.IntN(3) == 0 {
+			e.Payload = []byte([]string{"1", "2", "long"}[w.rng.IntN(3)])
+		}
+		w.last = fmt.Sprintf("retry %s with %q, all: %v", id, e.Payload, e.AllShards)
+		_, err := w.store.Retry(ctx, e, id)
 		w.must(err)
 	case n < 95:
 		w.last = "delete " + id

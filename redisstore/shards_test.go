@@ -1,6 +1,9 @@
 package redisstore_test
 
 import (
+	"fmt"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,5 +71,69 @@ func TestTenThousandShardsHaveOneFanIn(t *testing.T) {
 	}
 	if ends != 1 {
 		t.Errorf("the parent ended %d times", ends)
+	}
+}
+
+// Children that were retried by themselves have the large payload that their parent no longer
+// has. A step does not read them to find that out.
+func TestSpreadReadsNoPayloadOfAnotherLength(t *testing.T) {
+	const n = 20
+	rdb := redisserver.Start(t).Client(t)
+	w := &wreck{site: newSite(t, rdb), t: t}
+	w.joinAgain()
+	spec := task.Spec{ID: "p", Shards: n, Payload: []byte(strings.Repeat("x", 100_000)), Retain: new(time.Hour)}
+	for i := range task.MaxHeaders { // the header of a record is longer than its first read
+		if spec.Headers == nil {
+			spec.Headers = map[string]string{}
+		}
+		spec.Headers[fmt.Sprint("header-", i)] = "a value with some words"
+	}
+	w.enqueue(spec)
+	w.spread()
+	all := func() []*task.Task { // a claim takes few tasks with large payloads
+		var got []*task.Task
+		for len(got) < n {
+			some := w.claim(n)
+			if len(some) == 0 {
+				t.Fatalf("claimed %d of %d children", len(got), n)
+			}
+			got = append(got, some...)
+		}
+		return got
+	}
+	for _, c := range all() {
+		r := reportOn(c, task.Fail)
+		r.Code = task.CodePermanent
+		w.exchange(nil, r)
+	}
+	for i := range n {
+		_, err := w.store.Retry(t.Context(), task.Edit{}, fmt.Sprint("p/", i))
+		w.must(err)
+	}
+	_, err := w.store.Retry(t.Context(), task.Edit{Payload: []byte("1")}, "p")
+	w.must(err)
+	calls := commands(t, rdb, w.spread)
+	if reads, err := strconv.Atoi(calls["get"]); err != nil || reads >= n {
+		t.Errorf("%s reads of whole records for %d children, %v", calls["get"], n, err)
+	}
+	for _, c := range all() {
+		if string(c.Payload) != "1" {
+			t.Errorf("%s has a payload of %d bytes", c.ID, len(c.Payload))
+		}
+	}
+}
+
+func TestBroadcastSaysWhichBoundItExceeds(t *testing.T) {
+	w := &wreck{site: newSite(t, redisserver.Shared(t).Client(t)), t: t}
+	w.joinAgain()
+	class := w.rdb.HGet(t.Context(), w.prefix+"replica:r", "class").Val()
+	var gone []any
+	for i := range 2000 {
+		gone = append(gone, fmt.Sprint("r:gone-", i), 1)
+	}
+	w.must(w.rdb.HSet(t.Context(), w.prefix+"class:"+class, gone...).Err())
+	w.enqueue(task.Spec{ID: "b", Broadcast: true, Retain: new(time.Hour)})
+	if b := w.task("b"); b.Code != task.CodeChildren || !strings.HasPrefix(b.Error, "more than 2000 replicas that serve its queue are listed, live or not") {
+		t.Errorf("the broadcast is %s: %s", b.State, b.Error)
 	}
 }

@@ -39,6 +39,22 @@ func (w *wreck) wantChildren() {
 	}
 }
 
+// wantSucceeded checks that a parent succeeds with its n children.
+func (w *wreck) wantSucceeded(id string, n int) {
+	w.t.Helper()
+	w.spread()
+	got := w.claim(9, "q2")
+	if len(got) != n {
+		w.t.Fatalf("claimed %v, want %d children", got, n)
+	}
+	for _, c := range got {
+		w.exchange(nil, reportOn(c, task.Succeed))
+	}
+	if p := w.task(id); p.State != task.Succeeded {
+		w.t.Errorf("the parent is %s: %s", p.State, p.Error)
+	}
+}
+
 func init() {
 	damageCases = append(damageCases, shardDamageCases...)
 }
@@ -114,6 +130,27 @@ var shardDamageCases = []damageCase{
 		if got := w.claim(9, "q2"); len(got) > 0 {
 			w.t.Errorf("claimed %v of a parent that has ended", got)
 		}
+	}},
+	{"ExtrasOfAChildOfARetriedParentOfAnotherType", func(w *wreck) {
+		w.enqueue(task.Spec{ID: "p", Queue: "q2", Shards: 2, Retain: new(time.Hour)})
+		w.spread()
+		for _, c := range w.claim(9, "q2") {
+			r := reportOn(c, task.Fail)
+			r.Code = task.CodePermanent
+			w.exchange(nil, r)
+		}
+		_, err := w.store.Retry(w.t.Context(), task.Edit{}, "p")
+		w.must(err)
+		w.do("DEL", "more:p/0")
+		w.do("SET", "more:p/0", "x")
+		next, err := w.store.Spread(w.t.Context())
+		w.must(err)
+		if next < 100*time.Millisecond {
+			w.t.Errorf("the next step follows in %v", next)
+		}
+	}, "wrong_type", func(w *wreck) {
+		w.do("ZADD", "spreading", 5, "p") // it is not due yet
+		w.wantSucceeded("p", 2)
 	}},
 	{"EndOfAChildNotNoted", func(w *wreck) {
 		w.enqueue(task.Spec{ID: "p", Queue: "q2", Shards: 2, Retain: new(time.Hour)})

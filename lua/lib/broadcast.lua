@@ -18,27 +18,20 @@ Broadcast.BYTES = 67108864
 -- key returns the key that has the live children for a replica.
 function Broadcast.key(replica) return P .. 'broadcast:' .. replica end
 
--- is_disabled reports whether a replica does not run tasks of a kind although it has a handler: about is its description.
-local function is_disabled(kind, about)
-  if not string.find(about or '', '"disabled":', 1, true) then return false end
-  local valid, h = pcall(cjson.decode, about)
-  local kinds = valid and type(h) == 'table' and h.disabled
-  for _, name in ipairs(type(kinds) == 'table' and kinds or {}) do
-    if name == kind then return true end
-  end
-  return false
-end
+-- member_of returns the replica of a child of a broadcast, nil for a child of another parent.
+function Broadcast.member_of(g, index) return g.broadcast and string.sub(g.params[index + 1] or '""', 2, -2) or nil end
 
 -- come returns those of some replicas that are on the list, have joined completely, do not drain and run tasks of a kind.
 local function come(replicas, kind)
-  local found = {}
+  local found, word = {}, ' ' .. kind .. ' '
   for from = 1, #replicas, MOST do
     local last = math.min(from + MOST - 1, #replicas)
     local ends = Record.soft('ZMSCORE', P .. 'replicas', unpack(replicas, from, last)) or {}
     for i = from, last do
       local is_live = (tonumber(ends[i - from + 1] or nil) or 0) > NOW
-      local h = is_live and Record.soft('HMGET', P .. 'replica:' .. replicas[i], 'epoch', 'drain', 'about')
-      if h and h[1] and not h[2] and not is_disabled(kind, h[3]) then found[#found + 1] = replicas[i] end
+      local h = is_live and Record.soft('HMGET', P .. 'replica:' .. replicas[i], 'epoch', 'drain', 'disabled')
+      local is_ready = h and h[1] and not h[2] and not string.find(h[3] or '', word, 1, true)
+      if is_ready then found[#found + 1] = replicas[i] end
     end
   end
   return found
@@ -46,12 +39,17 @@ end
 
 -- missing returns why a replica starts no more attempts: it is not on the list or drains. It returns nil if it does.
 function Broadcast.missing(replica)
-  local h = Record.soft('HMGET', P .. 'replica:' .. replica, 'about', 'drain') or {}
+  local h = Record.soft('HMGET', P .. 'replica:' .. replica, 'class', 'drain') or {}
   if not h[1] then return 'replica ' .. replica .. ' has gone' end
   if h[2] then return 'replica ' .. replica .. ' drains' end
 end
 
--- members_of returns the members of a broadcast, sorted; nil if there are more than MOST. of has queue, line and kind.
+-- TOO_MANY and TOO_LONG are reasons why members_of returns none.
+local SELECT = ': select some by labels, or use shards'
+local TOO_MANY = 'more than ' .. whole(MOST) .. ' replicas take it' .. SELECT
+local TOO_LONG = 'more than ' .. whole(LISTED) .. ' replicas that serve its queue are listed, live or not' .. SELECT
+
+-- members_of returns the members of a broadcast, sorted, or nil and the reason. of has queue, line and kind.
 local function members_of(of)
   local queue, labels = Line.split(of.line or of.queue)
   local servers, replicas = {}, {}
@@ -64,23 +62,21 @@ local function members_of(of)
     local h = Record.soft('HMGET', key, 'complete', 'kinds') or {}
     -- A repaired class may have no kinds listed.
     local serves = h[1] and (not h[2] or string.find(h[2], ' ' .. of.kind .. ' ', 1, true))
-    if serves and not s.replica and call('HLEN', key) - 2 > LISTED then return nil end
+    if serves and not s.replica and call('HLEN', key) - 2 > LISTED then return nil, TOO_LONG end
     for _, field in ipairs(serves and (s.replica and { 'r:' .. s.replica } or call('HKEYS', key)) or {}) do
       replicas[#replicas + 1] = string.match(field, '^r:(.+)$')
     end
-    if #replicas > LISTED then return nil end
+    if #replicas > LISTED then return nil, TOO_LONG end
   end
   local members = come(replicas, of.kind)
-  if #members > MOST then return nil end
+  if #members > MOST then return nil, TOO_MANY end
   table.sort(members)
   return members
 end
 
--- why_not returns code and text of the reason why a broadcast has no members, nil if it has.
-local function why_not(id, of, members)
-  if not members then
-    return 'children', 'more than ' .. whole(MOST) .. ' replicas take it: select some by labels, or use shards'
-  end
+-- why_not returns code and text of the reason why a broadcast has no members, nil if it has. refused is that of members_of.
+local function why_not(id, of, members, refused)
+  if refused then return 'children', refused end
   if #members == 0 then
     local labels = select(2, Line.split(of.line or of.queue))
     return 'no_handler', 'no live replica of queue ' .. of.queue ..
@@ -96,12 +92,10 @@ end
 local known = {}
 function Broadcast.choose(id, of)
   local name = (of.line or of.queue) .. ' ' .. of.kind
-  local members = known[name]
-  if members == nil then
-    members = members_of(of) or false
-    known[name] = members
-  end
-  local code, why = why_not(id, of, members)
+  local found = known[name] or { members_of(of) }
+  known[name] = found
+  local members = found[1]
+  local code, why = why_not(id, of, members, found[2])
   if code then
     call('HSET', Record.extras_key(id), 'shards_total', 0, 'shards_refused', code .. ' ' .. why)
     return false

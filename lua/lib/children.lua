@@ -1,5 +1,5 @@
--- uses: aging base broadcast event gather make parents queue record removal request revive settings shards stopping task
--- uses: words
+-- uses: aging base broadcast event gather make parents queue record removal request reuse revive settings shards stopping
+-- uses: task words
 -- The children of a running parent.
 
 -- template returns a group for Make with the values that all children of a parent share. head and words are the header of
@@ -23,12 +23,9 @@ function Children.template(p, total, params)
     broadcast = broadcast, labels = p.labels }
 end
 
--- member_of returns the replica of a child of a broadcast, nil for another one.
-local function member_of(g, index) return g.broadcast and string.sub(g.params[index + 1] or '""', 2, -2) or nil end
-
 -- tail_of returns the header of one child.
 local function tail_of(g, index)
-  local member, param = member_of(g, index), g.params[index + 1]
+  local member, param = Broadcast.member_of(g, index), g.params[index + 1]
   if not member then return g.head .. g.words .. (param and ' shard_param=' .. param or '') .. '\n' end
   return g.head .. ' labels=' .. Broadcast.labels_of(member, g.labels) .. g.words .. ' member=' .. member .. '\n'
 end
@@ -43,34 +40,15 @@ local function put_back(p, g, m, tail, exports)
   Revive.task(Task.load(m.id), score, exports)
 end
 
--- ended_now reports whether a child has succeeded with an attempt that began after its parent did. Its parent does not know
--- of that end only if keys were damaged.
-local function ended_now(p, m)
-  if m.state ~= 'succeeded' or m.flag ~= '1' then return false end
-  local began = number(call('HGET', Record.extras_key(p.id), 'started_at'))
-  return began and (number(call('HGET', Record.extras_key(m.id), 'started_at')) or 0) > began
-end
-
--- has_payload reports whether a child has the payload that a new one would have.
-local function has_payload(g, id)
-  local record = call('GET', Record.key(id))
-  return string.sub(record, string.find(record, '\n', Words.KIND_AT, true) + 1) == g.payload
-end
-
--- why_not returns why a live child cannot be that of the parent as it is now, nil if it can.
-local function why_not(g, m, index)
-  if m.member ~= member_of(g, index) then return Shards.OVER end
-  if not has_payload(g, m.id) then return Shards.REPLACED end
-end
-
 local replace
 
 -- meet handles an index whose id is taken. It returns what to do with it: make, or wait for its end; nil for nothing more.
 local function meet(p, g, index, id, exports)
-  local m = Task.load(id)
+  local m, is_damaged = Task.load_to_change(id)
+  if is_damaged then return 'wait' end -- until the doctor has renamed its extras
   if not m then return refuse(p, index, 'its id is that of a record that cannot be read') end
   if not m.shard then return refuse(p, index, 'its id is that of another task') end
-  if ended_now(p, m) then
+  if Reuse.ended_now(p, g, m, index) then
     local h = call('HMGET', Record.extras_key(id), 'result', 'form')
     if h[1] then Gather.add(p.id, whole(index), h[1], h[2] or 'json', Shards.total(p)) end
     return Shards.note(p, index, 'succeeded', 'ok')
@@ -79,17 +57,14 @@ local function meet(p, g, index, id, exports)
     call('ZREM', P .. 'ended:' .. m.state, id)
     if m.created >= p.created then
       call('SADD', Parents.pending(p.id), index)
-      return put_back(p, g, m, tail_of(g, index), exports and m.member == member_of(g, index))
+      return put_back(p, g, m, tail_of(g, index), exports and not Reuse.why_not(p, g, m, index))
     end
     call('DEL', Record.key(id), Record.extras_key(id), P .. 'history:' .. id)
     return 'make'
   end
   if Request.of(m) then return 'wait' end
-  local early = m.created < p.created
-  if early and m.member == member_of(g, index) then
-    return refuse(p, index, 'its id is that of a task of an earlier parent')
-  end
-  local why = why_not(g, m, index)
+  if Reuse.stays(p, g, m, index) then return refuse(p, index, 'its id is that of a task of an earlier parent') end
+  local why = Reuse.why_not(p, g, m, index)
   if why then return replace(p, g, m, index, exports, why) end
   call('SADD', Parents.pending(p.id), index)
 end
@@ -105,10 +80,21 @@ function replace(p, g, m, index, exports, why)
   return meet(p, g, index, m.id, exports)
 end
 
+-- stop_other stops a live child that handle would replace. It returns whether the id of the child is taken.
+function Children.stop_other(p, g, index)
+  local m, is_damaged = Task.load_to_change(p.id .. '/' .. whole(index))
+  if not m then return is_damaged end
+  if m.shard and not Record.TERMINAL[m.state] and not Request.of(m) and not Reuse.stays(p, g, m, index) then
+    local why = Reuse.why_not(p, g, m, index)
+    if why then Stopping.request(m.id, why) end
+  end
+  return true
+end
+
 -- handle handles an index of which no child is pending or has ended. It returns what to do with it: make, or wait; nil for
 -- nothing more. It also returns whether the id was taken.
 function Children.handle(p, g, index, exports)
-  local member, id = member_of(g, index), p.id .. '/' .. whole(index)
+  local member, id = Broadcast.member_of(g, index), p.id .. '/' .. whole(index)
   local why = member and Broadcast.missing(member)
   if why then return Shards.note(p, index, 'failed', 'lost', why) end
   if call('EXISTS', Record.key(id)) == 0 then return 'make', false end
@@ -118,7 +104,7 @@ end
 -- make_each makes the children of a broadcast. Each is in a line of its own.
 local function make_each(g, indexes, ids, tails, sequence)
   for i, id in ipairs(ids) do
-    local member = member_of(g, indexes[i])
+    local member = Broadcast.member_of(g, indexes[i])
     g.line, g.tails = g.queue .. '#' .. Broadcast.labels_of(member, g.labels), { tails[i] }
     Make.tasks(g, { id }, { g.payload }, sequence + i - 1)
     Record.soft('SADD', Broadcast.key(member), id)

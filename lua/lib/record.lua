@@ -49,6 +49,9 @@ end
 function Record.read_head(id)
   local key = Record.key(id)
   local head = Record.soft('GETRANGE', key, 0, 511)
-  if head and #head == 512 and not string.find(head, '\n', 1, true) then head = call('GET', key) end
+  if head and #head == 512 and not string.find(head, '\n', 1, true) then
+    head = call('GETRANGE', key, 0, 65535) -- few headers are longer, and the payload may be large
+    if #head == 65536 and not string.find(head, '\n', 1, true) then head = call('GET', key) end
+  end
   return head ~= '' and head
 end

@@ -45,7 +45,7 @@ function Revive.parent(p, all)
     if all then call('HDEL', extras, name)
     else call('HSET', extras, name, (string.gsub(Shards.letters(p.id, whole(page)), '[^S]', '-'))) end
   end
-  call('HDEL', extras, 'shards_error', 'shards_failed', 'shards_stopped', 'shards_expired')
+  call('HDEL', extras, 'shards_error', 'shards_failed', 'shards_stopped', 'shards_expired', 'shards_ahead')
   if all then call('HDEL', extras, 'shards_succeeded') end
   if p.shards == Broadcast.ALL and (all or total == 0) then
     call('HDEL', extras, 'shards_total', 'shard_params', 'shards_refused')

@@ -3,7 +3,8 @@
 --
 -- more:ID of a parent has in shards_next the next index to look at, and per page of 500 indexes in shards_done:PAGE a letter
 -- for each: S succeeded, F failed, X stopped, E expired, - not ended. shards_succeeded and so on are their numbers,
--- shards_error describes the first shard that did not succeed.
+-- shards_error describes the first shard that did not succeed. shards_ahead is the next index to look at for children to
+-- stop while shards_next waits for one to end.
 
 -- PAGE is how many letters one field has.
 Shards.PAGE = 500
@@ -21,9 +22,10 @@ function Shards.is_over(id)
   return Record.soft('SISMEMBER', Parents.pending(parent), index) == 1
 end
 
--- OVER and REPLACED are the reasons given for stopping a child.
+-- OVER, REPLACED, and MOVED with a replica, are the reasons given for stopping a child.
 Shards.OVER = 'its parent has ended'
-Shards.REPLACED = 'its parent was retried with another payload'
+Shards.REPLACED = 'its parent was retried, and its payload is not that of the parent'
+Shards.MOVED = 'its parent was retried, and this shard is now for replica '
 
 -- letters returns a page of letters.
 function Shards.letters(id, page)

@@ -15,30 +15,44 @@ local function room(g)
   return math.min(n, PAGE, cap and cap - Line.waiting(g.queue) or PAGE)
 end
 
+-- stop_ahead stops children from an index on that are not those of the parent as it is now, while the cursor waits. It
+-- returns the first index that it has not looked at.
+local function stop_ahead(p, g, index, total, left, is_done)
+  local clash = g.broadcast and ALONE or CLASH
+  while index < total and left > 0 do
+    left = left - (not is_done(index) and Children.stop_other(p, g, index) and clash or 0.2)
+    index = index + 1
+  end
+  call('HSET', Record.extras_key(p.id), 'shards_ahead', whole(index))
+  return index
+end
+
 -- advance makes children from the cursor on. It returns their number, and the time of the next step, nil for none.
 local function advance(p)
   local extras, total = Record.extras_key(p.id), Shards.total(p)
-  local h = call('HMGET', extras, 'shards_next', 'shard_params', 'shards_rerun')
+  local h = call('HMGET', extras, 'shards_next', 'shard_params', 'shards_rerun', 'shards_ahead')
   local g = Children.template(p, total, split(h[2] or ''))
   local left, cost, clash = room(g), 1, CLASH
   if g.broadcast then cost, clash = ALONE, ALONE end
   local index, new, at, waits = number(h[1]) or 0, {}, nil, left < 1
   local is_pending, pages = call('EXISTS', Parents.pending(p.id)) == 1, {}
-  while index < total and left >= 1 do
-    local at_page = index % Shards.PAGE
-    local page = (index - at_page) / Shards.PAGE
+  local function is_done(i)
+    local at_page = i % Shards.PAGE
+    local page = (i - at_page) / Shards.PAGE
     pages[page] = pages[page] or Shards.letters(p.id, whole(page))
-    local done = string.sub(pages[page], at_page + 1, at_page + 1) ~= '-'
-      or is_pending and call('SISMEMBER', Parents.pending(p.id), whole(index)) == 1
+    return string.sub(pages[page], at_page + 1, at_page + 1) ~= '-'
+      or is_pending and call('SISMEMBER', Parents.pending(p.id), whole(i)) == 1
+  end
+  while index < total and left >= 1 do
     local what, taken
-    if done then left = left - 0.2
+    if is_done(index) then left = left - 0.2
     else
       what, taken = Children.handle(p, g, index, h[3] ~= '1')
+      if what == 'wait' then
+        waits = stop_ahead(p, g, math.max(index + 1, number(h[4]) or 0), total, left - 0.2, is_done) >= total
+        break
+      end
       left = left - (taken and clash or 0)
-    end
-    if what == 'wait' then
-      waits = true
-      break
     end
     if what == 'make' then new[#new + 1], left = index, left - cost end
     index = index + 1

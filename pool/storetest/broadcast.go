@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,9 +86,14 @@ func broadcastHasOneChildPerReplica(fx *fixture) {
 func broadcastGoesToTakers(fx *fixture) {
 	fx.labelled("plain")
 	fx.labelled("gpu", "gpu")
-	fx.joinLabelled(task.Registration{Replica: "exclusive", Labels: []string{"gpu"}, Exclusive: true, Host: "h1"})
+	fx.joinLabelled(task.Registration{Replica: "exclusive", Labels: []string{"gpu"}, Exclusive: true, Host: "h1", Disabled: []string{"kk"}})
 	fx.joinLabelled(task.Registration{Replica: "other", Labels: []string{"gpu"}, Host: "h1", Kinds: map[string]task.Policy{"kk": {}}})
-	fx.joinLabelled(task.Registration{Replica: "disabled", Labels: []string{"gpu"}, Kinds: map[string]task.Policy{"k": {}}, Disabled: []string{"j", "k"}, Host: "h1"})
+	disabled := task.Registration{Replica: "disabled", Labels: []string{"gpu"}, Kinds: map[string]task.Policy{"k": {}}, Host: "h1"}
+	for i := range 300 {
+		disabled.Disabled = append(disabled.Disabled, fmt.Sprint("j", i))
+	}
+	disabled.Disabled = append(disabled.Disabled, "k")
+	fx.joinLabelled(disabled)
 	fx.labelled("drains", "gpu")
 	fx.askToDrain("drains")
 	fx.join(task.Registration{Replica: "elsewhere", Queues: map[string]task.QueueConfig{"qq": {Workers: 1}}})
@@ -114,6 +120,12 @@ func broadcastGoesToTakers(fx *fixture) {
 			}
 		}
 		fx.wantNoTrace(name)
+	}
+	disabled.Disabled = nil
+	fx.joinLabelled(disabled)
+	fx.broadcast("enabled", task.Spec{})
+	if p := fx.get("enabled"); !slices.Contains(p.ShardParams, "disabled") {
+		fx.Errorf("a replica that has joined again is not in %v", p.ShardParams)
 	}
 }
 

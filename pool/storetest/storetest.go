@@ -67,7 +67,7 @@ func Run(t *testing.T, newHarness func(t testing.TB) Harness) {
 		retryPolicyRules, avoidRules, runNowRules, holdRules, changeRules, leaseRules, recountRules, limitRules, rateRules, onLimitRules, groupRules,
 		noLimitRules, wakeRules, idleRules, signalRules, stopRules, logRules, slowRules, checkpointRules, metaRules,
 		outsideRules, outsideReportRules, reportListRules, exportRules, jobRules, jobTokenRules, triggerRules, triggerInboxRules,
-		labelRules, shardRules, shardEndRules, shardAgainRules, broadcastRules, broadcastEndRules, jobGoneRules, thenRules,
+		labelRules, shardRules, shardEndRules, shardAgainRules, shardStaleRules, broadcastRules, broadcastEndRules, jobGoneRules, thenRules,
 		operatorRules, retentionRules, inboxRules, rejectRules, replyRules, eventRules, consumerRules, stepRules, settingRules, statsRules,
 		listRules, hostRules,
 	} {
