@@ -161,7 +161,7 @@ func TestEveryScriptFailsClearlyOnAServerThatCannotServe(t *testing.T) {
 					t.Fatal(script, ": ", err)
 				}
 				c.prepare(v)
-				v.keepSignals()
+				v.keepAll()
 				subjects[script] = &subject{victim: v, before: v.exact(), calm: calm.read()}
 			}
 
@@ -178,6 +178,7 @@ func TestEveryScriptFailsClearlyOnAServerThatCannotServe(t *testing.T) {
 			leave()
 
 			for script, s := range subjects {
+				s.keepAll()
 				switch {
 				case m.serves(script) && s.err != nil:
 					t.Errorf("%s: %v", script, s.err)

@@ -116,11 +116,12 @@ func plain(s string) string {
 	return s
 }
 
-// keepSignals keeps the signals of the pool, which expire in a minute, until the pool is removed.
-func (v *victim) keepSignals() {
+// keepAll keeps the signals of the pool and the counts for its load, which expire in a minute, until the
+// pool is removed.
+func (v *victim) keepAll() {
 	v.t.Helper()
 	for _, name := range v.keys() {
-		if strings.HasPrefix(name, "signals:") {
+		if strings.HasPrefix(name, "signals:") || strings.HasPrefix(name, "load") {
 			v.must(v.rdb.Persist(context.Background(), v.key(name)).Err())
 		}
 	}
