@@ -70,7 +70,7 @@ func TestJobChangesOnlyWhatItHasCounted(t *testing.T) {
 		t.Fatalf("audit %+v", entries)
 	}
 	if e := entries[0]; e.User != "bob" || e.Method != "oidc" || e.Action != "bulk/stop" || e.Count != n+3 || e.Reason != "a test" ||
-		!strings.Contains(e.Target, `"mail"`) || !strings.Contains(e.Target, j.ID) {
+		!strings.Contains(e.Target, "`mail`") || !strings.Contains(e.Target, j.ID) {
 		t.Errorf("audit %+v", e)
 	}
 	if e := entries[1]; e.Of != entries[0].ID || e.Done != n || e.Error != "" || !strings.Contains(e.Target, "gone 1") {
