@@ -1,7 +1,7 @@
 // Million fills pools for the measurements of soak.js: it makes tasks in all states, runs those that are
 // to succeed or fail, and stays a replica with running tasks until it is interrupted.
 //
-//	million -redis 127.0.0.1:6379 default=1000000 small=20000
+//	million -redis 127.0.0.1:6379 default=1000000 small=100000
 //
 // Of 20 tasks 11 wait, 4 are scheduled, 3 have succeeded and 2 have failed, with three errors. They have 10
 // queues, 3 kinds, and 1,000 groups in one queue. It prints "filled" after the last pool.
