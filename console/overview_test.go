@@ -12,7 +12,7 @@ import (
 )
 
 // The overview begins with the alerts that fire: critical ones before others, silenced ones last.
-// They are those of the picture that all viewers share.
+// All viewers share one read of them.
 func TestOverviewBeginsWithAlertsThatFire(t *testing.T) {
 	t.Parallel()
 	b := newBrowser(t, nil)

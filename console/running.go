@@ -10,9 +10,9 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// place is where a running task stands in their list: parents come after the other tasks, and of each
-// the one that started first comes first. A page continues after the place of its last task, which may
-// have ended meanwhile.
+// place is the position of a task in the list of running tasks. Parents come after all other tasks. Both
+// parts are sorted by the start, the earliest first. The next page begins after the place of the last task
+// of a page, also if that task has ended meanwhile.
 type place struct {
 	Parent  bool   `json:"p,omitempty"`
 	Started int64  `json:"t"` // in ms; of a parent when it was made

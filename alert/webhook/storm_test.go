@@ -102,7 +102,7 @@ func TestStormOfAThousandAlertsThroughRedis(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatalf("%d of %d alerts have arrived", account(), queues)
 		}
-		time.Sleep(50 * time.Millisecond) // until the messages have arrived
+		time.Sleep(50 * time.Millisecond) // polls the receivers: the pace of messages in real time is the subject
 	}
 	s, err := alert.ReadState(ctx, store)
 	if err != nil || len(s.Firing) != queues {

@@ -1,7 +1,8 @@
 -- uses: attempts base broadcast cleanup finish full jobs line outside parents policy record request server stopping task
--- Tasks that only one replica could run, which has gone: children of broadcasts (see broadcast.lua), also if it drains, and
--- tasks with its label id= that wait for a take-over (see jobs.lua). The id of a replica is never used again, so without
--- this the latter would keep their places for ever. One that waits for its start has no place, and waits.
+-- Ends tasks that only one replica could run after that replica has gone. These are children of broadcasts (see
+-- broadcast.lua), also if the replica only drains, and tasks with its label id= that wait for a take-over (see jobs.lua).
+-- The id of a replica is never used again, so a task of the second kind would count for its limits for ever. A task with
+-- the label that has not started counts for no limit. It is left to wait.
 
 -- MOST is how many tasks one step looks at. WAIT is after how many ms the next one follows if it has ended none, RECHECK if
 -- the replica is on the list and does not serve the line. REPORT is for how many ms a task without a timeout waits for a
