@@ -39,14 +39,17 @@ func (q *query) anywhere() {
 // listAny reads the tasks of a page of all states, state by state. A position is that of a state behind
 // its name.
 func (c *Console) listAny(ctx context.Context, s *site, wanted query, p *picture, after string, limit int) (page listed, err error) {
-	states := anyStates
+	states := slices.Clone(anyStates)
+	if wanted.Reverse {
+		slices.Reverse(states)
+	}
 	if after != "" {
 		name, rest, _ := strings.Cut(after, ".")
-		i := slices.Index(anyStates, task.State(name))
+		i := slices.Index(states, task.State(name))
 		if i < 0 {
 			return page, &task.FieldError{Field: "after", Msg: "is no position of a page"}
 		}
-		states, after = anyStates[i:], rest
+		states, after = states[i:], rest
 	}
 	has := counts(p.Stats)
 	page.Total = total(has, anyState)

@@ -63,7 +63,7 @@ const (
 
 // unarchived are the words of a query that the archive does not have.
 func (q *query) unarchived() (words []string) {
-	for name, set := range map[string]bool{"label": len(q.Labels) > 0, "parent": q.Parent != "", "hold": q.Hold} {
+	for name, set := range map[string]bool{"label": len(q.Labels) > 0, "parent": q.Parent != "", "hold": q.Hold, "order": q.Reverse} {
 		if set {
 			words = append(words, name)
 		}

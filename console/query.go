@@ -27,12 +27,14 @@ type query struct {
 	Parent string
 	Unique string
 	Hold   bool
-	Older  time.Duration // at least so long ago enqueued; 0 for any
-	Newer  time.Duration // less than so long ago enqueued; 0 for any
+	// Reverse lists the tasks in the reverse order.
+	Reverse bool
+	Older   time.Duration // at least so long ago enqueued; 0 for any
+	Newer   time.Duration // less than so long ago enqueued; 0 for any
 }
 
 // queryNames are the names of the words.
-var queryNames = []string{"state", "id", "kind", "queue", "group", "label", "error", "cause", "payload", "header", "parent", "unique", "hold", "age"}
+var queryNames = []string{"state", "id", "kind", "queue", "group", "label", "error", "cause", "payload", "header", "parent", "unique", "hold", "age", "order"}
 
 // parseQuery reads a query: words NAME:VALUE with quotes around a VALUE with spaces. A word
 // without a name is an id.
@@ -84,6 +86,11 @@ func (q *query) add(name, value string) error {
 			return wrong("must be true")
 		}
 		q.Hold = true
+	case "order":
+		if value != "reverse" {
+			return wrong("must be reverse")
+		}
+		q.Reverse = true
 	case "age":
 		sign := value[:min(len(value), 1)]
 		d, err := parseAge(strings.TrimPrefix(strings.TrimPrefix(value, "<"), ">"))
@@ -159,13 +166,25 @@ func splitWords(text string) (words []string) {
 	return words
 }
 
+// joinWords is the inverse of splitWords.
+func joinWords(words []string) string {
+	var text []string
+	for _, w := range words {
+		if name, value, _ := strings.Cut(w, ":"); strings.Contains(w, " ") {
+			w = name + ":\"" + value + "\""
+		}
+		text = append(text, w)
+	}
+	return strings.Join(text, " ")
+}
+
 // whole reports whether tasks are compared with their payloads or headers, which costs much.
 func (q *query) whole() bool { return len(q.Data)+len(q.Head) > 0 }
 
 // pageQuery returns the part of the query that the store compares, and whether the tasks are
 // read whole.
 func (q *query) pageQuery(now time.Time) task.PageQuery {
-	p := task.PageQuery{State: q.State, Kinds: q.Kinds, Queues: q.Queues, Groups: q.Groups, Labels: q.Labels, Hold: q.Hold, Whole: q.whole()}
+	p := task.PageQuery{State: q.State, Kinds: q.Kinds, Queues: q.Queues, Groups: q.Groups, Labels: q.Labels, Hold: q.Hold, Reverse: q.Reverse, Whole: q.whole()}
 	p.Match = func(t *task.Task) bool { return q.matches(t, now) }
 	return p
 }

@@ -19,6 +19,7 @@ func TestQueries(t *testing.T) {
 		"id:a:b/3":                   {IDs: []string{"a:b/3"}},
 		"age:>1h age:<3d":            {Older: time.Hour, Newer: 72 * time.Hour},
 		"label:zone=eu label:gpu":    {Labels: []string{"zone=eu", "gpu"}},
+		"order:reverse":              {Reverse: true},
 		"hold:true parent:p unique:u group:g payload:X": {Hold: true, Parent: "p", Unique: "u", Groups: []string{"g"}, Data: []string{"x"}},
 	} {
 		got, err := parseQuery(text)
@@ -32,7 +33,7 @@ func TestQueries(t *testing.T) {
 			t.Errorf("%q: %v (-want +got)\n%s", text, err, diff)
 		}
 	}
-	for _, text := range []string{"state:broken", "age:1h", "age:>x", "age:>-1h", "hold:no", "kinds:a"} {
+	for _, text := range []string{"state:broken", "age:1h", "age:>x", "age:>-1h", "hold:no", "order:time", "kinds:a"} {
 		if got, err := parseQuery(text); err == nil {
 			t.Errorf("%q is %+v", text, got)
 		}

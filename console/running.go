@@ -26,7 +26,11 @@ func placeOf(t *task.Task) place {
 	return place{false, t.StartedAt.UnixMilli(), t.ID}
 }
 
-func (p place) compare(other place) int {
+// compare compares places, in the reverse order with reverse.
+func (p place) compare(other place, reverse bool) int {
+	if reverse {
+		p, other = other, p
+	}
 	if p.Parent != other.Parent {
 		if p.Parent {
 			return 1
@@ -71,8 +75,8 @@ func (c *Console) listRunning(ctx context.Context, s *site, wanted query, p *pic
 	known := query{State: wanted.State, Kinds: wanted.Kinds, Queues: wanted.Queues, Groups: wanted.Groups}
 	all := slices.Concat(p.Running, p.Parents)
 	page.Total, page.More = p.Stats.Running, max(p.Stats.Running-len(all), 0)
-	all = slices.DeleteFunc(all, func(t *task.Task) bool { return from != nil && placeOf(t).compare(*from) <= 0 })
-	slices.SortFunc(all, func(a, b *task.Task) int { return placeOf(a).compare(placeOf(b)) })
+	all = slices.DeleteFunc(all, func(t *task.Task) bool { return from != nil && placeOf(t).compare(*from, wanted.Reverse) <= 0 })
+	slices.SortFunc(all, func(a, b *task.Task) int { return placeOf(a).compare(placeOf(b), wanted.Reverse) })
 	page.Read = len(all)
 	all = slices.DeleteFunc(all, func(t *task.Task) bool { return !known.matches(t, p.At) })
 	places := map[string]place{} // of the index, from which the next page is read

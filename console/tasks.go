@@ -38,6 +38,7 @@ type tasksPage struct {
 	listed
 	Query  string
 	State  task.State
+	Turned bool // the list has the reverse order
 	Counts map[task.State]int
 	Costly bool // payloads were searched
 	// Archived are further tasks, of the archive. ArchiveNote says why some are missing.
@@ -80,7 +81,7 @@ func (q *request) tasks() error {
 	if len(wanted.IDs) > 0 {
 		return q.named(wanted, text, p)
 	}
-	page := tasksPage{Query: text, Counts: counts(p.Stats), Costly: wanted.whole()}
+	page := tasksPage{Query: text, Turned: wanted.Reverse, Counts: counts(p.Stats), Costly: wanted.whole()}
 	switch wanted.anywhere(); {
 	case wanted.Hold:
 		wanted.State = task.Scheduled
@@ -110,13 +111,19 @@ func (q *request) tasks() error {
 // Tab returns the page of a state: without a state in the query, which would be another one.
 func (q *request) Tab(state task.State) string {
 	words := slices.DeleteFunc(splitWords(q.FormValue("q")), func(w string) bool { return strings.HasPrefix(w, "state:") || w == "hold:true" })
-	for i, w := range words {
-		if strings.Contains(w, " ") {
-			name, value, _ := strings.Cut(w, ":")
-			words[i] = name + ":\"" + value + "\""
-		}
+	return q.Path("tasks", "q", joinWords(words), "state", string(state))
+}
+
+// Turned returns the page in the reverse order.
+func (q *request) Turned() string {
+	const reverse = "order:reverse"
+	words := splitWords(q.FormValue("q"))
+	if rest := slices.DeleteFunc(slices.Clone(words), func(w string) bool { return w == reverse }); len(rest) < len(words) {
+		words = rest
+	} else {
+		words = append(words, reverse)
 	}
-	return q.Path("tasks", "q", strings.Join(words, " "), "state", string(state))
+	return q.With("q", joinWords(words))
 }
 
 // counts returns how many tasks each state has.
@@ -207,7 +214,7 @@ func (q *request) search(costly bool) (end func(), err error) {
 	}
 }
 
-// listFrom reads the children of a parent or the exporting tasks, both of which are few.
+// listFrom reads the children of a parent or the exporting tasks, both of which are few, at most the first mostChosen.
 func (c *Console) listFrom(ctx context.Context, s *site, wanted query, now time.Time) (page listed, err error) {
 	f := task.Filter{Parent: wanted.Parent, Brief: !wanted.whole()}
 	if wanted.State != "" {
@@ -221,13 +228,14 @@ func (c *Console) listFrom(ctx context.Context, s *site, wanted query, now time.
 		if page.Read++; !wanted.matches(t, now) {
 			continue
 		}
-		if len(page.Tasks) == mostChosen {
-			page.More++
-			continue
-		}
 		forgetData(t)
 		page.Tasks = append(page.Tasks, t)
 	}
+	if wanted.Reverse {
+		slices.Reverse(page.Tasks)
+	}
+	page.More = max(len(page.Tasks)-mostChosen, 0)
+	page.Tasks = page.Tasks[:len(page.Tasks)-page.More]
 	page.Total = page.Read
 	return page, nil
 }

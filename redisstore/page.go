@@ -71,7 +71,7 @@ func (s *Store) page(ctx context.Context, q task.PageQuery) (page task.Page, err
 	if at.Index != "" {
 		i := slices.Index(indexes, s.key(at.Index))
 		if i < 0 { // the index has gone since: continue with the next one in the order
-			i = len(slices.DeleteFunc(slices.Clone(indexes), func(key string) bool { return key >= s.key(at.Index) }))
+			i = len(slices.DeleteFunc(slices.Clone(indexes), func(key string) bool { return (key >= s.key(at.Index)) != q.Reverse }))
 		}
 		indexes = indexes[i:]
 	}
@@ -156,7 +156,9 @@ func (s *Store) pageIndexes(ctx context.Context, q task.PageQuery) ([]string, er
 		}
 	}
 	keys, err := s.existing(ctx, s.indexes(q.State, queues, filterOf(q)), func(key string) string { return key })
-	slices.Sort(keys)
+	if slices.Sort(keys); q.Reverse {
+		slices.Reverse(keys)
+	}
 	return keys, err
 }
 
@@ -166,11 +168,14 @@ func (s *Store) entriesAfter(ctx context.Context, index string, q task.PageQuery
 	err = s.commands(ctx, func(rdb redis.UniversalClient) error {
 		entries = nil
 		if strings.HasPrefix(index, s.key("group:wait:")) {
-			from := "-"
+			from, to := "-", "+"
+			if q.Reverse {
+				from, to = to, from
+			}
 			if at.Member != "" {
 				from = "(" + at.Member
 			}
-			members, err := rdb.ZRangeByLex(ctx, index, &redis.ZRangeBy{Min: from, Max: "+", Count: selectPage}).Result()
+			members, err := rdb.ZRangeArgs(ctx, redis.ZRangeArgs{Key: index, Start: from, Stop: to, ByLex: true, Count: selectPage, Rev: q.Reverse}).Result()
 			last = len(members) < selectPage
 			for _, m := range members {
 				entries = append(entries, indexEntry{member: m, id: m[strings.LastIndexByte(m, ' ')+1:]})
@@ -211,22 +216,21 @@ func (r rangeStart) before(z redis.Z) bool {
 // scoresAfter reads the next members of an index by score. The member of the position may have
 // gone, or have another score by now.
 func scoresAfter(ctx context.Context, rdb redis.UniversalClient, index string, q task.PageQuery, at position) (page []redis.Z, last bool, err error) {
-	r := rangeStart{index: index, member: at.Member, descending: q.State.Terminal()}
-	by := redis.ZRangeArgs{Key: index, Start: "-inf", Stop: "+inf", ByScore: true, Count: selectPage + 1, Rev: r.descending}
-	switch {
-	case at.Member != "":
+	r := rangeStart{index: index, member: at.Member, descending: q.State.Terminal() != q.Reverse}
+	from, to := "-inf", "+inf"
+	if q.Hold {
+		from = score(holdMS)
+	}
+	if r.descending {
+		from, to = to, from
+	}
+	if at.Member != "" {
 		if r.score, err = strconv.ParseFloat(at.Score, 64); err != nil || math.IsNaN(r.score) {
 			return nil, false, &task.FieldError{Field: "after", Msg: "is no position of a page"}
 		}
-		by.Start = score(r.score)
-	case q.Hold:
-		by.Start = score(holdMS)
-	case r.descending:
-		by.Start = "+inf"
+		from = score(r.score)
 	}
-	if r.descending {
-		by.Stop = "-inf"
-	}
+	by := redis.ZRangeArgs{Key: index, Start: from, Stop: to, ByScore: true, Count: selectPage + 1, Rev: r.descending}
 	page, err = rdb.ZRangeArgsWithScores(ctx, by).Result()
 	last = len(page) <= selectPage
 	if at.Member != "" {

@@ -61,6 +61,10 @@ func TestPagesHaveEachTaskOnce(t *testing.T) {
 		for state, want := range want {
 			slices.Sort(want)
 			ids, pages := allPages(t, s, task.PageQuery{State: state, Limit: 100}, nil)
+			reversed, _ := allPages(t, s, task.PageQuery{State: state, Limit: 100, Reverse: true}, nil)
+			if slices.Reverse(reversed); !slices.Equal(reversed, ids) {
+				t.Errorf("%s: the reverse order has %d ids, and not those of the other order backwards", state, len(reversed))
+			}
 			if slices.Sort(ids); !slices.Equal(ids, want) {
 				t.Errorf("%s: %d ids on %d pages, want %d", state, len(ids), pages, len(want))
 			}
@@ -244,9 +248,10 @@ func TestPageFindsAPositionAmongManyTasksWithOneScore(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		reverse := false
 		ask := func(member, score string, budget int) (task.Page, error) {
 			after := base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"i":"ended:succeeded","m":%q,"s":%q}`, member, score))
-			return s.store.Page(t.Context(), task.PageQuery{State: task.Succeeded, After: after, Budget: budget})
+			return s.store.Page(t.Context(), task.PageQuery{State: task.Succeeded, After: after, Budget: budget, Reverse: reverse})
 		}
 		if _, err := ask("m00000", "+Inf", 1); err != nil { // opens the connection
 			t.Fatal(err)
@@ -254,10 +259,14 @@ func TestPageFindsAPositionAmongManyTasksWithOneScore(t *testing.T) {
 		var sent commandCount
 		rdb.AddHook(&sent)
 		for _, c := range []struct {
-			member string
-			read   int
-		}{{"a", 0}, {"m00100x", 101}, {"m00100", 100}, {"m03000x", 3001}, {"m05999", 5999}, {"m059990", n}, {"z", n}} {
-			sent.n, sent.most = 0, 0
+			member  string
+			read    int
+			reverse bool
+		}{
+			{"a", 0, false}, {"m00100x", 101, false}, {"m00100", 100, false}, {"m03000x", 3001, false}, {"m05999", 5999, false}, {"m059990", n, false}, {"z", n, false},
+			{"a", n, true}, {"m00100x", n - 101, true}, {"m00100", n - 101, true}, {"m03000x", n - 3001, true}, {"m05999", 0, true}, {"z", 0, true},
+		} {
+			sent.n, sent.most, reverse = 0, 0, c.reverse
 			page, err := ask(c.member, "+Inf", 1)
 			if want := min(c.read, 500); err != nil || page.Read > want || page.Read < want/2 || (page.Next == "") != (page.Read == c.read) {
 				t.Errorf("after %s: %+v, %v; want %d", c.member, page, err, want)

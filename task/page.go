@@ -8,6 +8,8 @@ type PageQuery struct {
 	Groups []string
 	Labels []string
 	Hold   bool
+	// Reverse turns the order of the state around, see Page. All pages of a list need the same value.
+	Reverse bool
 	// Match is called for tasks that the other fields select; nil accepts all. The tasks have
 	// a payload and a result only if Whole is set.
 	Match func(*Task) bool
