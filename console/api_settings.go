@@ -64,17 +64,17 @@ func settingText(field string, value json.RawMessage) (text string, err error) {
 	return string(value), nil
 }
 
-func (q *request) apiLimits() (any, error) { return q.limits("", "") }
+func (q *request) apiLimits() (any, error) {
+	limits, err := q.site.limits(q.Context(), "", "")
+	return apiLimitList{limits}, err
+}
 
-func (q *request) limits(scope pool.Scope, name string) (any, error) {
-	limits, err := record.Limits(q.Context(), q.site.pool, scope, name)
+// first returns the first element.
+func first[T any](all []T, err error) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if scope != "" {
-		return limits[0], nil
-	}
-	return apiLimitList{limits}, nil
+	return all[0], nil
 }
 
 func (q *request) apiLimit() (any, error) {
@@ -82,7 +82,7 @@ func (q *request) apiLimit() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return q.limits(scope, name)
+	return first(q.site.limits(q.Context(), scope, name))
 }
 
 type limitBody struct {
@@ -113,20 +113,12 @@ func (q *request) apiSetLimit() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return q.limits(scope, name)
+	return first(record.Limits(q.Context(), q.site.pool, scope, name))
 }
 
-func (q *request) apiRates() (any, error) { return q.rates("", "") }
-
-func (q *request) rates(scope pool.Scope, name string) (any, error) {
-	rates, err := record.Rates(q.Context(), q.site.pool, scope, name)
-	if err != nil {
-		return nil, err
-	}
-	if scope != "" {
-		return rates[0], nil
-	}
-	return apiRateList{append([]record.Rate{}, rates...)}, nil
+func (q *request) apiRates() (any, error) {
+	rates, err := q.site.rates(q.Context(), "", "")
+	return apiRateList{append([]record.Rate{}, rates...)}, err
 }
 
 func (q *request) apiRate() (any, error) {
@@ -134,7 +126,7 @@ func (q *request) apiRate() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return q.rates(scope, name)
+	return first(q.site.rates(q.Context(), scope, name))
 }
 
 type rateBody struct {
@@ -162,7 +154,7 @@ func (q *request) apiSetRate() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return q.rates(scope, name)
+	return first(record.Rates(q.Context(), q.site.pool, scope, name))
 }
 
 // apiPause says whether something is paused.

@@ -96,9 +96,17 @@ type currents[T any] struct {
 // old. Otherwise it is read for each request.
 func (c *currents[T]) get(ctx context.Context, h *hub, key string, read func(context.Context) (T, error)) (T, error) {
 	if h.followed() {
-		if shared := c.of(key); shared != nil {
-			return shared.get(ctx, h, read)
-		}
+		return c.share(ctx, h, key, read)
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return read(ctx)
+}
+
+// share returns the value of a key, which viewers share also while the hub reads no events.
+func (c *currents[T]) share(ctx context.Context, h *hub, key string, read func(context.Context) (T, error)) (T, error) {
+	if shared := c.of(key); shared != nil {
+		return shared.get(ctx, h, read)
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

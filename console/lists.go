@@ -55,7 +55,7 @@ func (q *request) groupsOf(names []string) (*picture, error) {
 	}
 	own := *p // the picture belongs to all viewers
 	if names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == "" }); len(names) > 0 {
-		if _, own.Groups, err = q.site.pool.Groups(q.Context(), names...); err != nil {
+		if own.Groups, err = q.site.groupsNamed(q.Context(), names); err != nil {
 			return nil, err
 		}
 	}

@@ -128,18 +128,14 @@ func (q *request) group() error {
 	if err != nil {
 		return err
 	}
-	_, found, err := q.site.pool.Groups(q.Context(), name)
+	g, err := q.site.group(q.Context(), name)
 	if err != nil {
 		return err
 	}
-	g := &found[0]
-	sets, err := q.site.store.Configured(q.Context(), pool.GroupScope, name)
-	if err != nil {
-		return err
-	}
-	page := groupPage{GroupInfo: g, settingsPage: settingsPage{Scope: pool.GroupScope, Settings: []setting{
-		{"limit", "queue.limit", own(limitText(g.Limit), g.Own), configText(limitText(sets[0].Limit), true), own(limitText(g.Limit), g.Own)},
-		{"rate", "queue.rate", own(q.Rate(g.Rate), g.OwnRate), configText(q.Rate(sets[0].Rate), true), own(q.Rate(g.Rate), g.OwnRate)},
+	set := g.Configured
+	page := groupPage{GroupInfo: g.GroupInfo, settingsPage: settingsPage{Scope: pool.GroupScope, Settings: []setting{
+		{"limit", "queue.limit", own(limitText(g.Limit), g.Own), configText(limitText(set.Limit), true), own(limitText(g.Limit), g.Own)},
+		{"rate", "queue.rate", own(q.Rate(g.Rate), g.OwnRate), configText(q.Rate(set.Rate), true), own(q.Rate(g.Rate), g.OwnRate)},
 	}}}
 	page.Holding, page.MoreHold = placesOf(p, g.Running, func(t *task.Task) bool { return t.Group == name })
 	return q.render("group", p.At, page)

@@ -39,6 +39,7 @@ type site struct {
 	failed   failures.Reader // is used by one read of a picture at a time
 	lists    currents[listed]
 	tasks    currents[taskPage]
+	settings settings
 
 	inspection shared[[]task.Finding]
 	causes     shared[causeList]

@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -127,6 +128,41 @@ func TestViewersOfAListShareOneRead(t *testing.T) {
 	viewers.Wait()
 	if n := reads.Load(); n == 0 || n > 5 { // one read, and further ones for viewers who came late
 		t.Errorf("%d reads for 200 viewers", n)
+	}
+}
+
+// Requests for groups, limits and rates share what was read for the first one.
+func TestRequestsForSettingsShareOneRead(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t, nil)
+	b.enqueue(task.Spec{ID: "a", Group: "acme"})
+	b.listen("")
+	b.reading()
+	s := b.c.sites[b.name]
+	var sent calls
+	b.rdb.AddHook(&sent)
+	for _, path := range []string{
+		b.path("group?name=acme"), b.path("groups?name=acme&name=b"), b.path("queues"),
+		apiRoot + b.at("/groups?name=acme"), apiRoot + b.at("/limits"), apiRoot + b.at("/limits/group/acme"), apiRoot + b.at("/rates"), apiRoot + b.at("/rates/group/acme"),
+	} {
+		get := func() {
+			if status, text := b.do(http.MethodGet, path, nil); status != http.StatusOK {
+				t.Fatalf("%s: %d %s", path, status, text)
+			}
+		}
+		s.forget()
+		before := sent.n.Load()
+		get()
+		one := sent.n.Load() - before
+		began := time.Now()
+		const viewers = 100
+		for range viewers {
+			get()
+		}
+		// What was read is shared for a second. Twice as many calls leave room for those of the hub.
+		if n, most := sent.n.Load()-before, 2*one*(2+int64(time.Since(began)/fresh)); one == 0 || n > most {
+			t.Errorf("%s: %d calls for one viewer, %d for %d more, want at most %d", path, one, n, viewers, most)
+		}
 	}
 }
 

@@ -11,9 +11,9 @@ import (
 type Tracer interface {
 	// Enqueue is called before a call that makes tasks of specs, which are valid. pool is the
 	// name of the pool, "" if it is not known. Enqueue may replace the Headers of a spec, but
-	// must not change the map. The spec must stay valid. The call uses the context that it
-	// returns. Then ended is called with a receipt for each spec and the error. A receipt
-	// without an ID says that nothing is known of the task.
+	// must not change the map. Specs may share a map. The spec must stay valid. The call uses the
+	// context that it returns. Then ended is called with a receipt for each spec and the error. A
+	// receipt without an ID says that nothing is known of the task.
 	Enqueue(ctx context.Context, pool string, specs []Spec) (traced context.Context, ended func([]Receipt, error))
 	// Attempt is called before a handler starts, also before the save of a result. queue is
 	// the queue from which the task was claimed. The handler gets the context that it returns.

@@ -68,6 +68,7 @@ func (a *attempt) run() {
 	a.observeStart()
 	var ctx context.Context = &a.ctx
 	if a.claim.sequence.r.cfg.Tracer != nil {
+		growStack(0)
 		ctx = a.trace()
 	}
 	result, err = a.handle(ctx, a.task)

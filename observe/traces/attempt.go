@@ -27,24 +27,21 @@ var (
 	opSave    = semconv.MessagingOperationName("save")
 )
 
-// Attempt implements task.Tracer.
+// Attempt implements task.Tracer. A sampler gets the attributes that the attempts of a kind and queue
+// share, and the link. Those of one task are set only on a span that is recorded.
 func (t *Tracer) Attempt(ctx context.Context, pool string, k *task.Task, queue string) (context.Context, func(task.AttemptEnd)) {
-	name, op := "process ", opProcess
-	if k.State == task.Exporting {
-		name, op = "save ", opSave
-	}
-	options := []trace.SpanStartOption{
-		trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindConsumer),
-		trace.WithAttributes(system, op, semconv.MessagingOperationTypeProcess, semconv.MessagingDestinationName(queue),
-			semconv.MessagingMessageID(k.ID), semconv.MessagingClientID(k.Replica), poolKey.String(pool), kindKey.String(k.Kind), attemptKey.Int64(k.Attempt)),
-	}
+	start := t.starts.of(startKey{pool, queue, k.Kind, k.Replica, k.State == task.Exporting})
+	options := start.options
 	if len(k.Headers) > 0 {
 		ctx = t.propagator.Extract(ctx, carrier(k.Headers))
-		if producer := trace.SpanContextFromContext(ctx); producer.IsValid() {
-			options = append(options, trace.WithLinks(trace.Link{SpanContext: producer}))
+		if producer := trace.SpanContextFromContext(ctx); producer.IsRemote() && producer.IsValid() {
+			options = append(options[:len(options):len(options)], trace.WithLinks(trace.Link{SpanContext: producer}))
 		}
 	}
-	ctx, span := t.tracer.Start(ctx, name+k.Kind, options...)
+	ctx, span := t.tracer.Start(ctx, start.name, options...)
+	if span.IsRecording() {
+		span.SetAttributes(semconv.MessagingMessageID(k.ID), attemptKey.Int64(k.Attempt))
+	}
 	ctx = task.WithTraceHeaders(ctx, t.headers)
 	if k.HasThen {
 		// The meta of the attempt becomes a part of the headers of the task that follows. A value

@@ -32,9 +32,7 @@ func (t *Tracer) Enqueue(ctx context.Context, pool string, specs []task.Spec) (c
 	}
 	ctx, span := t.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(attrs...))
 	if headers := t.headers(ctx); len(headers) > 0 {
-		for i := range specs {
-			specs[i].Headers = withHeaders(specs[i].Headers, headers, t.propagator.Fields())
-		}
+		addHeaders(specs, headers, t.propagator.Fields())
 	}
 	return ctx, func(receipts []task.Receipt, err error) {
 		if span.IsRecording() {
@@ -114,22 +112,36 @@ func common(specs []task.Spec) (kind, queue string) {
 	return kind, queue
 }
 
-// withHeaders returns the headers of a task with those of its trace. A task that has one of the
-// fields of the propagator keeps its own. Headers that would exceed a bound are left out: no
-// enqueue fails because it is traced.
-func withHeaders(own, add map[string]string, fields []string) map[string]string {
-	for _, name := range fields {
-		if carrier(own).Get(name) != "" {
-			return own
+// addHeaders adds the headers of a trace to those of tasks. A task that has one of the fields of the
+// propagator keeps its own headers. Headers that would exceed a bound are left out: no enqueue fails
+// because it is traced. The specs without headers share a map.
+func addHeaders(specs []task.Spec, add map[string]string, fields []string) {
+	maps.DeleteFunc(add, func(name, value string) bool {
+		return len(name) > task.MaxHeaderLen || len(value) > task.MaxHeaderLen || !utf8.ValidString(value)
+	})
+	for i := range specs {
+		if own := specs[i].Headers; len(own) == 0 {
+			specs[i].Headers = add
+		} else if !hasField(own, fields) {
+			specs[i].Headers = withHeaders(own, add)
 		}
 	}
+}
+
+func hasField(headers map[string]string, fields []string) bool {
+	for _, name := range fields {
+		if carrier(headers).Get(name) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// withHeaders returns own if there would be too many headers.
+func withHeaders(own, add map[string]string) map[string]string {
 	all := make(map[string]string, len(own)+len(add))
 	maps.Copy(all, own)
-	for name, value := range add {
-		if len(name) <= task.MaxHeaderLen && len(value) <= task.MaxHeaderLen && utf8.ValidString(value) {
-			all[name] = value
-		}
-	}
+	maps.Copy(all, add)
 	if len(all) > task.MaxHeaders {
 		return own
 	}

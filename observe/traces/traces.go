@@ -49,7 +49,9 @@ const tracerName = "github.com/ltsworker/ltsworker/observe/traces"
 type Tracer struct {
 	tracer     trace.Tracer
 	propagator propagation.TextMapPropagator
+	headers    func(context.Context) map[string]string // of the span in the context
 	errorText  func(string) string
+	starts     starts
 }
 
 var _ task.Tracer = (*Tracer)(nil)
@@ -64,7 +66,12 @@ func New(o Options) *Tracer {
 			o.Propagator = propagation.TraceContext{}
 		}
 	}
-	return &Tracer{tracer: o.Provider.Tracer(tracerName), propagator: o.Propagator, errorText: o.ErrorText}
+	headers := func(ctx context.Context) map[string]string {
+		c := carrier{}
+		o.Propagator.Inject(ctx, c)
+		return c
+	}
+	return &Tracer{tracer: o.Provider.Tracer(tracerName), propagator: o.Propagator, headers: headers, errorText: o.ErrorText}
 }
 
 // carrier reads the headers of a task. Producers may write names as in HTTP, such as Traceparent.
@@ -76,7 +83,7 @@ func (c carrier) Get(key string) string {
 		return v
 	}
 	for k, v := range c {
-		if strings.EqualFold(k, key) {
+		if len(k) == len(key) && strings.EqualFold(k, key) {
 			return v
 		}
 	}
@@ -93,11 +100,4 @@ func (c carrier) Keys() []string {
 		keys = append(keys, k)
 	}
 	return keys
-}
-
-// headers returns the headers of the span in ctx.
-func (t *Tracer) headers(ctx context.Context) map[string]string {
-	c := carrier{}
-	t.propagator.Inject(ctx, c)
-	return c
 }
