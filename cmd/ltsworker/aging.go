@@ -8,9 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/internal/client"
-	"github.com/ltsworker/ltsworker/internal/config"
 	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/terminal"
+	"github.com/ltsworker/ltsworker/internal/timespan"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -37,7 +37,7 @@ Aging changes only while no task of the queue waits or runs.`,
 			if len(args) == 2 {
 				if step = pool.NoAging; args[1] != "none" {
 					var err error
-					if step, err = config.ParseDuration(args[1]); err != nil {
+					if step, err = timespan.Parse(args[1]); err != nil {
 						return usagef("the step %v, or none", err)
 					}
 				}

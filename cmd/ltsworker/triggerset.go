@@ -13,9 +13,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/ltsworker/ltsworker/internal/client"
-	"github.com/ltsworker/ltsworker/internal/config"
 	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/terminal"
+	"github.com/ltsworker/ltsworker/internal/timespan"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/trigger"
 	"github.com/ltsworker/ltsworker/trigger/calendar"
@@ -139,7 +139,7 @@ func (f *triggerFlags) definition(cmd *cobra.Command, args []string) (def pool.T
 func (f *triggerFlags) interval() (*pool.Daily, error) {
 	clocks, every, ok := strings.Cut(f.daily, "/")
 	from, to, ok2 := strings.Cut(clocks, "-")
-	d, err := config.ParseDuration(every)
+	d, err := timespan.Parse(every)
 	if !ok || !ok2 || err != nil {
 		return nil, usagef("--daily must be FROM-TO/EVERY such as 09:00-17:00/10m, not %s", terminal.Quoted(f.daily))
 	}
