@@ -54,14 +54,14 @@ func TestTriggerCommands(t *testing.T) {
 		t.Error(out)
 	}
 	for _, verb := range []string{"show", "pause", "run", "next", "rm"} {
-		if a := u.run("trigger", verb, "nigth"); a.code != exitFailed || !strings.Contains(a.err, "no such trigger; did you mean night?") {
+		if a := u.run("trigger", verb, "nigth"); a.code != exitFailed || !strings.HasSuffix(a.err, " trigger nigth: no such trigger; did you mean night?\n") {
 			t.Errorf("%s: %+v", verb, a)
 		}
 	}
 	if out := u.must("trigger", "rm", "night", "poll", "sweep"); strings.Count(out, "removed") != 3 {
 		t.Error(out)
 	}
-	if a := u.run("trigger", "rm", "night"); a.code != exitFailed || !strings.Contains(a.err, "no such trigger; the pool has none") {
+	if a := u.run("trigger", "rm", "night"); a.code != exitFailed || a.err != "ltsworker: remove trigger night: no such trigger; the pool has none\n" {
 		t.Errorf("%+v", a)
 	}
 }
