@@ -17,6 +17,7 @@ import (
 	"github.com/ltsworker/ltsworker/internal/config"
 	"github.com/ltsworker/ltsworker/internal/logging"
 	"github.com/ltsworker/ltsworker/internal/record"
+	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/redisstore"
 )
@@ -132,7 +133,9 @@ pace of each receiver are in Redis.`,
 				return err
 			}
 			log.Info("alerts starting", "pool", a.store.Pool(), "redis", a.Address, "redis_from", a.Source)
-			a.runner.Run(cmd.Context())
+			if err := a.runner.Run(cmd.Context()); err != nil {
+				return redisurl.Unreachable(a.Address, err)
+			}
 			log.Info("stopped")
 			return nil
 		},
@@ -152,11 +155,12 @@ func runAlerts(ctx context.Context, at *connection, c *config.Config, log *slog.
 	if err == nil {
 		r, err = alert.New(store, *o)
 	}
+	if err == nil {
+		err = r.Run(ctx)
+	}
 	if err != nil {
 		log.Error("the alert rules do not run", "err", err)
-		return
 	}
-	r.Run(ctx)
 }
 
 func newAlertList(g *globals) *cobra.Command {

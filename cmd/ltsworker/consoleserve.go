@@ -284,7 +284,11 @@ func (s *servedConsole) serve(ctx context.Context) (err error) {
 	var running sync.WaitGroup
 	defer func() { stop(); running.Wait() }()
 	for _, r := range s.alerts {
-		running.Go(func() { r.Run(ctx) })
+		running.Go(func() {
+			if err := r.Run(ctx); err != nil {
+				log.Error("the alert rules of a pool do not run", "err", err)
+			}
+		})
 	}
 	stopped := make(chan struct{})
 	go func() {
