@@ -123,7 +123,7 @@ func (n *Notice) Text(lang Lang) string {
 	if at := labelText(n.Labels, w); at != "" {
 		text += w.colon + at
 	}
-	text += w.colon + w.condition(n)
+	text += w.colon + w.condition(n, Duration)
 	switch {
 	case n.State == StateEnded:
 		text += w.comma + fmt.Sprintf(w.lasted, Duration(n.Ended.Sub(n.Since)))
@@ -152,23 +152,28 @@ func labelText(labels map[string]string, w *wording) string {
 }
 
 // Describe returns the value and the threshold of the alert as a phrase.
-func (a *Alert) Describe(lang Lang) string {
+func (a *Alert) Describe(lang Lang) string { return a.DescribeWith(lang, Duration) }
+
+// DescribeWith is Describe with another format of durations.
+func (a *Alert) DescribeWith(lang Lang, duration func(time.Duration) string) string {
 	n := a.notice(StateFiring, false)
-	return words[lang].condition(&n)
+	return words[lang].condition(&n, duration)
 }
 
 // LabelText returns the labels of the alert, separated by commas.
 func (a *Alert) LabelText(lang Lang) string { return labelText(a.Labels, words[lang]) }
 
 // FormatValue returns a value of a condition with its unit; "" if the condition has no value.
-func FormatValue(c Condition, v float64) string {
+func FormatValue(c Condition, v float64) string { return formatValue(c, v, Duration) }
+
+func formatValue(c Condition, v float64, duration func(time.Duration) string) string {
 	switch conditions[c].unit {
 	case none:
 		return ""
 	case share:
 		return strings.TrimSuffix(strconv.FormatFloat(v*100, 'f', 1, 64), ".0") + " %"
 	case seconds:
-		return Duration(time.Duration(v * float64(time.Second)))
+		return duration(time.Duration(v * float64(time.Second)))
 	}
 	return strconv.FormatFloat(math.Floor(v), 'f', -1, 64)
 }

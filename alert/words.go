@@ -2,7 +2,10 @@ package alert
 
 import (
 	"fmt"
+	"math"
+	"regexp"
 	"strings"
+	"time"
 )
 
 // wording has the texts of a language.
@@ -15,16 +18,25 @@ type wording struct {
 	since, lasted, again, detail string
 	andMore, test, testBy        string
 	silenceOver, endedBy         string
-	stillFiring, nothingFires    string
-	recovered                    string
+	nothingFires, oneFiring      string
+	stillFiring, recovered       string
 }
 
 // condition describes the value of a notice. {v} stands for the value, {t} for the threshold, {w}
-// for the window.
-func (w *wording) condition(n *Notice) string {
-	return strings.NewReplacer("{v}", FormatValue(n.When, n.Value), "{t}", FormatValue(n.When, n.Threshold), "{w}", Duration(n.Window)).
-		Replace(w.conditions[n.When])
+// for the window. [task|tasks] has the words for the value 1 and for others.
+func (w *wording) condition(n *Notice, duration func(time.Duration) string) string {
+	text := oneOrMore.ReplaceAllStringFunc(w.conditions[n.When], func(words string) string {
+		one, more, _ := strings.Cut(words[1:len(words)-1], "|")
+		if math.Floor(n.Value) == 1 {
+			return one
+		}
+		return more
+	})
+	return strings.NewReplacer("{v}", formatValue(n.When, n.Value, duration), "{t}", formatValue(n.When, n.Threshold, duration), "{w}", duration(n.Window)).Replace(text)
 }
+
+// oneOrMore matches two alternatives of a text.
+var oneOrMore = regexp.MustCompile(`\[[^|\]]*\|[^\]]*\]`)
 
 func (w *wording) unsilenced(n *Notice) string {
 	text := w.silenceOver
@@ -37,10 +49,13 @@ func (w *wording) unsilenced(n *Notice) string {
 			text += " (" + n.Silence.Reason + ")"
 		}
 	}
-	if n.Firing > 0 {
-		text += w.comma + fmt.Sprintf(w.stillFiring, n.Firing)
-	} else {
+	switch n.Firing {
+	case 0:
 		text += w.comma + w.nothingFires
+	case 1:
+		text += w.comma + w.oneFiring
+	default:
+		text += w.comma + fmt.Sprintf(w.stillFiring, n.Firing)
 	}
 	if n.Recovered > 0 {
 		text += w.comma + fmt.Sprintf(w.recovered, n.Recovered)
@@ -55,25 +70,25 @@ var words = map[Lang]*wording{
 		severities: map[Severity]string{Info: "info", Warning: "warning", Critical: "critical"},
 		since:      "since %s", lasted: "recovered after %s", again: "still firing", detail: "last: %s",
 		andMore: "and %d more: %s", test: "this is a test; nothing is wrong", testBy: "this is a test by %s; nothing is wrong",
-		silenceOver: "silence ended", endedBy: "ended by %s", stillFiring: "%d alerts still fire", nothingFires: "nothing fires", recovered: "%d recovered meanwhile",
+		silenceOver: "silence ended", endedBy: "ended by %s", nothingFires: "nothing fires", oneFiring: "1 alert still fires", stillFiring: "%d alerts still fire", recovered: "%d recovered meanwhile",
 		conditions: map[Condition]string{
-			Failed:      "{v} tasks failed within {w} (limit {t})",
+			Failed:      "{v} [task|tasks] failed within {w} (limit {t})",
 			FailedShare: "{v} of the tasks failed within {w} (limit {t})",
-			Lost:        "{v} attempts lost their lease within {w} (limit {t})",
-			Slow:        "{v} attempts passed their soft timeout within {w} (limit {t})",
-			OldestWait:  "the oldest task has waited for {v} (limit {t})", Waiting: "{v} tasks wait (limit {t})",
-			RunTime: "an attempt has run for {v} (limit {t})", Unserved: "{v} tasks wait and no replica serves the queue",
-			QueuePaused: "the queue is paused and {v} tasks wait", PoolPaused: "the pool is paused and {v} tasks wait",
-			GroupFull: "the limit of the group is reached and {v} tasks wait for it", Replicas: "{v} live replicas (at least {t})",
-			ReplicaGone: "the replica has stopped without leaving the pool", ReplicaStuck: "{v} handlers ignore a stop",
+			Lost:        "{v} [attempt lost its|attempts lost their] lease within {w} (limit {t})",
+			Slow:        "{v} [attempt passed its|attempts passed their] soft timeout within {w} (limit {t})",
+			OldestWait:  "the oldest task has waited for {v} (limit {t})", Waiting: "{v} [task waits|tasks wait] (limit {t})",
+			RunTime: "an attempt has run for {v} (limit {t})", Unserved: "{v} [task waits|tasks wait] and no replica serves the queue",
+			QueuePaused: "the queue is paused and {v} [task waits|tasks wait]", PoolPaused: "the pool is paused and {v} [task waits|tasks wait]",
+			GroupFull: "the limit of the group is reached and {v} [task waits|tasks wait] for it", Replicas: "{v} live [replica|replicas] (at least {t})",
+			ReplicaGone: "the replica has stopped without leaving the pool", ReplicaStuck: "{v} [handler ignores|handlers ignore] a stop",
 			ReplicaRefuses: "the replica takes no tasks", Outage: "a server that tasks need does not answer",
 			TriggerOverdue: "the trigger has been due for {v} (limit {t})", TriggerPaused: "the trigger is paused",
-			TriggerRefused: "{v} planned times got no task within {w} (limit {t})",
-			Inbox:          "{v} entries of the inbox are not admitted (limit {t})", Rejected: "{v} rejected entries (limit {t})",
+			TriggerRefused: "{v} planned [time|times] got no task within {w} (limit {t})",
+			Inbox:          "{v} [entry of the inbox is|entries of the inbox are] not admitted (limit {t})", Rejected: "{v} rejected [entry|entries] (limit {t})",
 			ExportsFull: "no task starts because too many results wait to be saved", Subscription: "{v} of the event stream is not read (limit {t})",
 			ArchiveBehind: "the archive is {v} behind (limit {t})", ArchiveOutage: "the archive is not written",
 			EventsBehind: "the rules have not counted events of the last {v} (limit {t})",
-			Doctor:       "{v} findings of the doctor are errors", Watchdog: "the alert rules run",
+			Doctor:       "{v} [finding of the doctor is an error|findings of the doctor are errors]", Watchdog: "the alert rules run",
 		},
 	},
 	Chinese: {
@@ -84,7 +99,7 @@ var words = map[Lang]*wording{
 			"subscription": "订阅", "archive": "归档", "check": "检查项"},
 		since: "自 %s", lasted: "%s 后恢复", again: "仍在告警", detail: "最近：%s",
 		andMore: "另有 %d 条：%s", test: "这是测试消息，一切正常", testBy: "这是 %s 发起的测试消息，一切正常",
-		silenceOver: "静默结束", endedBy: "由 %s 结束", stillFiring: "仍有 %d 条告警", nothingFires: "当前没有告警", recovered: "期间恢复 %d 条",
+		silenceOver: "静默结束", endedBy: "由 %s 结束", nothingFires: "当前没有告警", oneFiring: "仍有 1 条告警", stillFiring: "仍有 %d 条告警", recovered: "期间恢复 %d 条",
 		conditions: map[Condition]string{
 			Failed:      "{w} 内有 {v} 个任务失败（阈值 {t}）",
 			FailedShare: "{w} 内 {v} 的任务失败（阈值 {t}）",

@@ -200,11 +200,11 @@ func printAlerts(cmd *cobra.Command, s *alert.State, pool string, asJSON bool) e
 			}
 			continue
 		}
-		what := r.Text
+		a := &alerts[i]
+		what := a.DescribeWith(alert.English, terminal.ShortDuration)
 		if r.Detail != "" {
 			what += "; last: " + r.Detail
 		}
-		a := &alerts[i]
 		tab.Row(terminal.Printable(r.Rule), r.State, r.Severity, terminal.Printable(a.LabelText(alert.English)), terminal.AgeAt(a.Since, s.Now), r.Silence, terminal.Printable(what))
 	}
 	if len(s.Firing)+len(s.Pending) == 0 {
