@@ -117,7 +117,8 @@ func newAlertRun(g *globals) *cobra.Command {
 		Long: `Evaluate the rules of a file and send messages, until interrupted. Several processes can
 run the rules of one pool: one of them evaluates the rules, and another one takes over
 within 20 seconds when it ends. The alerts that fire, the messages that are due and the
-pace of each receiver are in Redis.`,
+pace of each receiver are in Redis. If the Redis user may not run rules, the command
+names the missing right and ends.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !slices.Contains(logging.Formats, logFormat) {

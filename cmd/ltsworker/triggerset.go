@@ -80,6 +80,7 @@ week), or six with seconds first. --template is a payload in which {{planned}},
 	flags.Var((*textFlag)(&f.calendar), "calendar", "fire only on days of the calendar `NAME`: weekdays, cn-workdays")
 	flags.Var((*textFlag)(&f.except), "except-calendar", "do not fire on days of the calendar `NAME`")
 	flags.StringToStringVar(&f.calendarFiles, "calendar-file", nil, "read the calendar from a file in JSON or ICS: `NAME=FILE`; the config files of\nthe replicas need it, too")
+	flags.Lookup("calendar-file").DefValue = "" // else the help shows []
 	flags.Var(&f.start, "start", "fire from this time on")
 	flags.Var(&f.end, "end", "fire before this time only")
 	flags.Var(&f.jitter, "jitter", "delay each firing by a random time below this")
