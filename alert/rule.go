@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -80,6 +81,15 @@ func (r Rule) complete() Rule {
 		r.By = c.by
 	}
 	return r
+}
+
+// limit returns the threshold for messages and lists. Half a task, which a config file has for
+// "over: 0", is 0.
+func (r *Rule) limit() float64 {
+	if conditions[r.When].unit == number {
+		return math.Floor(r.Threshold)
+	}
+	return r.Threshold
 }
 
 // check returns all that is wrong with a rule, as joined FieldErrors. Their fields begin with

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -47,7 +46,7 @@ func New(store Store, o Options) (*Runner, error) {
 	}
 	host, _ := os.Hostname()
 	owner := fmt.Sprintf("%s:%d:%s", cmp.Or(host, "unknown"), os.Getpid(), strings.ToLower(rand.Text()[:8]))
-	o.Console = strings.ReplaceAll(o.Console, "{pool}", url.PathEscape(store.Pool()))
+	o.Console = linkOf(o.Console, store.Pool())
 	r := &Runner{store: store, opts: o, log: o.Logger.With("pool", store.Pool()), owner: owner}
 	for _, rule := range o.Rules {
 		r.needs |= conditions[rule.When].need

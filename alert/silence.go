@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -85,14 +86,16 @@ func (s Silence) concerns(r *Rule) bool {
 }
 
 // String lists the parts of the silence, such as "rule wait, queue mail".
-func (s Silence) String() string {
+func (s Silence) String() string { return s.text(words[English]) }
+
+func (s Silence) text(w *wording) string {
 	var parts []string
 	for _, p := range []struct{ name, value string }{{"rule", s.Rule}, {"queue", s.Queue}, {"kind", s.Kind}, {"group", s.Group}} {
 		if p.value != "" {
-			parts = append(parts, p.name+" "+p.value)
+			parts = append(parts, cmp.Or(w.labels[p.name], p.name)+" "+p.value)
 		}
 	}
-	return strings.Join(parts, ", ")
+	return strings.Join(parts, w.comma)
 }
 
 // AddSilence checks and writes a silence that begins now, and returns it with its ID. The length is
