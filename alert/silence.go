@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -49,9 +50,17 @@ func (s Silence) Check(length time.Duration) error {
 		errs = append(errs, &task.FieldError{Field: "rule", Msg: `or queue, kind or group is required; the rule "*" stands for all`})
 	}
 	if length < time.Minute || length > maxSilence {
-		errs = append(errs, &task.FieldError{Field: "for", Msg: fmt.Sprintf("must be from 1m to 90d, not %v", length)})
+		errs = append(errs, &task.FieldError{Field: "for", Msg: "must be from 1m to 90d, not " + asWritten(length)})
 	}
 	return errors.Join(errs...)
+}
+
+// asWritten returns a length as a user writes it.
+func asWritten(d time.Duration) string {
+	if days := d / (24 * time.Hour); days > 0 && d%(24*time.Hour) == 0 {
+		return strconv.Itoa(int(days)) + "d"
+	}
+	return d.String()
 }
 
 // Active reports whether the silence holds at a time.

@@ -91,7 +91,7 @@ func TestAlertsFromTheCommandLine(t *testing.T) {
 		}
 	}
 	for want, args := range map[string][]string{
-		"--for DURATION is missing": {"--rule", "x"}, "--rule or queue": {"--for", "1h"}, "--for must be from 1m": {"--rule", "x", "--for", "1s"},
+		"--for DURATION is missing": {"--rule", "x"}, "--rule or queue": {"--for", "1h"}, "--for must be from 1m": {"--rule", "x", "--for", "1s"}, "to 90d, not 100d": {"--rule", "x", "--for", "100d"},
 	} {
 		if a := u.run(append([]string{"alert", "silence", "add"}, args...)...); a.code != exitUsage || !strings.Contains(a.err, want) {
 			t.Errorf("%v: %+v", args, a)

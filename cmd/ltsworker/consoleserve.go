@@ -159,7 +159,10 @@ func openConsole(cmd *cobra.Command, c *consoleFile, rdb redis.UniversalClient, 
 	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
 		return s, usagef("tls needs both cert and key")
 	}
-	if c.Users != "" {
+	if err := health.CheckAddress(c.Listen); err != nil {
+		return s, usagef("--listen %v", err)
+	}
+	if c.Users != "" { // after the checks: the first password is printed once
 		if err := firstUser(cmd, c.Users); err != nil {
 			return s, err
 		}

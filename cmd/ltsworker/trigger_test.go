@@ -53,7 +53,7 @@ func TestTriggerCommands(t *testing.T) {
 	if out := u.must("trigger", "history", "night"); !strings.Contains(out, "enqueued") {
 		t.Error(out)
 	}
-	for _, verb := range []string{"show", "pause", "run", "next", "rm"} {
+	for _, verb := range []string{"show", "pause", "run", "next", "history", "rm"} {
 		if a := u.run("trigger", verb, "nigth"); a.code != exitFailed || !strings.HasSuffix(a.err, " trigger nigth: no such trigger; did you mean night?\n") {
 			t.Errorf("%s: %+v", verb, a)
 		}

@@ -149,6 +149,9 @@ func printFirings(ctx context.Context, cmd *cobra.Command, c *client.Client, nam
 		return err
 	}
 	if len(records) == 0 {
+		if _, err := c.Triggers().Get(ctx, name); err != nil {
+			return suggestTrigger(ctx, c, name, err)
+		}
 		return reportNone(cmd, "trigger "+terminal.Printable(name)+" has no history")
 	}
 	tab := terminal.NewTable(cmd.OutOrStdout(), "PLANNED", "LATE", "OUTCOME", "TASK", "WHY")
