@@ -74,6 +74,7 @@ func TestWrongTriggerIsRefusedOnTheCommandLine(t *testing.T) {
 		want string
 	}{
 		{"a k", "cron is missing: set one of cron, every, after, daily and at"},
+		{"a k --cron 99", "cron must have five fields, or six with seconds first, not 1"},
 		{"a k --every 1ms", "every must be at least 50ms"},
 		{"a k --cron @daily --zone Mars", "zone names no time zone"},
 		{"a k --at 2020-01-01T00:00:00Z", "never fires"},

@@ -56,7 +56,7 @@ func newTriggerRun(g *globals) *cobra.Command {
 		Use:   "run NAME",
 		Short: "Make a task of a trigger now, besides its schedule",
 		Long: `Make a task of a trigger now, besides its schedule, even if it is paused. The planned
-time of the task is now. The output is the id and the state of the task.`,
+time of the task is now. The output is the id of the task, and "made" or "duplicate".`,
 		Args: between(1, 1, "a trigger's NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
