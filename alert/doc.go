@@ -5,7 +5,7 @@
 //		Rules:     alert.DefaultRules(),
 //		Receivers: map[string]alert.Receiver{"ops": {Channel: ops}},
 //	})
-//	r.Run(ctx) // until ctx ends
+//	err = r.Run(ctx) // until ctx ends
 //
 // Package webhook has the channels over HTTP (signed webhooks, DingTalk, WeCom, Feishu,
 // Alertmanager), package mail that for mail. This package imports neither.

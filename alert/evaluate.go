@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -69,7 +70,7 @@ func (r *Runner) round(ctx context.Context, s *state) (notified []string, err er
 	r.judgeRules(j, found)
 	first := r.common(s, found, counted.cursor, records)
 	r.endSilences(&first, j, ended)
-	if err := r.write(ctx, first, j.changes); err != nil {
+	if err := r.write(ctx, first, byUrgency(j.changes)); err != nil {
 		return nil, err
 	}
 	s.unsure = false
@@ -225,6 +226,29 @@ func (r *Runner) endSilences(w *task.AlertWrite, j *judge, ended []Silence) {
 		}
 		w.Log = append(w.Log, task.AlertLogEntry{What: "unsilence", Message: s.ID, Text: text, Alerts: n.Firing})
 	}
+}
+
+// byUrgency sorts changes so that the queue of a receiver, if it has no room for all their notices,
+// gets the most urgent ones, and some of each rule.
+func byUrgency(changes []change) []change {
+	type ranked struct {
+		change
+		severity, rank int
+	}
+	all, ranks := make([]ranked, len(changes)), map[string]int{}
+	for i, c := range changes {
+		all[i].change = c
+		if len(c.notices) > 0 {
+			n := c.notices[0]
+			all[i].severity, all[i].rank = -slices.Index(severities, n.Severity), ranks[n.Rule]
+			ranks[n.Rule]++
+		}
+	}
+	slices.SortStableFunc(all, func(a, b ranked) int { return cmp.Or(a.severity-b.severity, a.rank-b.rank) })
+	for i := range all {
+		changes[i] = all[i].change
+	}
+	return changes
 }
 
 // write writes the changes, up to perWrite alerts in one step. An alert and its notices are written

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -123,4 +126,76 @@ func TestMessageIsKeptUntilTheServiceWorks(t *testing.T) {
 		pass(3*time.Hour + 6*time.Minute)
 		one(t, c)
 	})
+}
+
+// A user without the rights ends the rules at once. Rights that are lost later may return.
+func TestMissingRightEndsTheRulesAtTheStartOnly(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		f, c := newFakeStore(), &fakeChannel{}
+		o := Options{Rules: []Rule{now(depth())}, Receivers: map[string]Receiver{"ops": {Channel: c}}}
+		for _, wrong := range []error{task.ErrDenied, &task.SchemaError{Pool: "media", Has: "1", Knows: "2"}} {
+			f.change(func() { f.err = wrong })
+			r, err := New(f, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			begin := time.Now()
+			if err := r.Run(t.Context()); !errors.Is(err, wrong) || time.Since(begin) > 0 {
+				t.Errorf("the rules end after %v with %v, want %v", time.Since(begin), err, wrong)
+			}
+		}
+		f.change(func() { f.err = nil })
+		log := &lines{}
+		o.Logger = slog.New(slog.NewTextHandler(log, nil))
+		start(t, f, o)
+		pass(time.Minute)
+		f.change(func() { f.err = task.ErrDenied })
+		pass(10 * time.Minute)
+		f.change(func() { f.err = nil; f.set("a", 50) })
+		pass(time.Minute)
+		one(t, c)
+		if n := log.count("permission denied"); n < 1 || n > 12 {
+			t.Errorf("ten minutes without rights are %d lines in the log", n)
+		}
+	})
+}
+
+// A rule that cannot be read is logged once.
+func TestEvaluationThatFailsIsLoggedOnce(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		f, log := newFakeStore(), &lines{}
+		f.failReplicas = errors.New("a key of another type")
+		start(t, f, Options{Rules: []Rule{{Name: "few", When: Replicas}}, Logger: slog.New(slog.NewTextHandler(log, nil)),
+			Receivers: map[string]Receiver{"ops": {Channel: &fakeChannel{}}}})
+		pass(10 * time.Minute)
+		f.change(func() { f.failReplicas = nil })
+		pass(time.Minute)
+		if n := log.count("a key of another type"); n != 1 || log.count("can be evaluated again") != 1 {
+			t.Errorf("%d lines in the log", n)
+		}
+	})
+}
+
+// lines are the lines of a log.
+type lines struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (l *lines) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, string(line))
+	return len(line), nil
+}
+
+func (l *lines) count(part string) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, line := range l.all {
+		if strings.Contains(line, part) {
+			n++
+		}
+	}
+	return n
 }

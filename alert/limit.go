@@ -37,17 +37,23 @@ func limiterOf(c Channel) *limiter {
 	return limiters[key]
 }
 
-// take counts a message, or returns how long to wait until the pace allows one.
-func (l *limiter) take(p Pace) time.Duration {
+// take counts a message and returns when the next one is due in theory, or how long to wait until
+// the pace allows a message.
+func (l *limiter) take(p Pace) (next time.Time, wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	at := time.Now()
 	if wait := l.next.Add(-time.Duration(p.Burst-1) * p.Every).Sub(at); wait > 0 {
-		return wait
+		return l.next, wait
 	}
-	if l.next.Before(at) {
-		l.next = at
-	}
-	l.next = l.next.Add(p.Every)
-	return 0
+	l.next = later(l.next, at).Add(p.Every)
+	return l.next, 0
+}
+
+// raise counts the messages that another process has sent. next is when its next message is due in
+// theory.
+func (l *limiter) raise(next time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.next = later(l.next, next)
 }

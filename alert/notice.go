@@ -3,6 +3,7 @@ package alert
 import (
 	"crypto/rand"
 	"encoding/json"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -112,9 +113,14 @@ func decodeMore(counts map[string]int64) (all []More) {
 	return all
 }
 
-// TestMessage returns a message whose text says that it is a test.
+// linkOf returns the page of alerts of a pool. console is that of the Options.
+func linkOf(console, pool string) string {
+	return strings.ReplaceAll(console, "{pool}", url.PathEscape(pool))
+}
+
+// TestMessage returns a message whose text says that it is a test. console is as in Options.
 func TestMessage(pool string, r Receiver, console, by string) *Message {
-	return &Message{ID: newMessageID(), Pool: pool, At: time.Now(), Notices: []Notice{{State: StateTest, By: by}}, Lang: r.lang(), Console: console}
+	return &Message{ID: newMessageID(), Pool: pool, At: time.Now(), Notices: []Notice{{State: StateTest, By: by}}, Lang: r.lang(), Console: linkOf(console, pool)}
 }
 
 func newMessageID() string { return "alert_" + strings.ToLower(rand.Text()[:20]) }

@@ -117,7 +117,7 @@ func (o *Options) check() error {
 	}
 	o.Interval = cmp.Or(o.Interval, 15*time.Second)
 	if o.Interval < time.Second || o.Interval > 10*time.Minute {
-		add("interval", "must be from 1s to 10m, not %v", o.Interval)
+		add("interval", "must be from 1s to 10m, not %s", asWritten(o.Interval))
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -82,6 +83,15 @@ func (r Rule) complete() Rule {
 	return r
 }
 
+// limit returns the threshold for messages and lists. Half a task, which a config file has for
+// "over: 0", is 0.
+func (r *Rule) limit() float64 {
+	if conditions[r.When].unit == number {
+		return math.Floor(r.Threshold)
+	}
+	return r.Threshold
+}
+
 // check returns all that is wrong with a rule, as joined FieldErrors. Their fields begin with
 // rules.NAME.
 func (r Rule) check(receivers map[string]Receiver) error {
@@ -110,7 +120,7 @@ func (r Rule) check(receivers map[string]Receiver) error {
 	if r.Window != 0 && c.window == 0 {
 		add("window", "is not for %s, which has no window", r.When)
 	} else if r.Window != 0 && (r.Window < 10*time.Second || r.Window > maxWindow) {
-		add("window", "must be from 10s to 24h, not %v", r.Window)
+		add("window", "must be from 10s to 24h, not %s", asWritten(r.Window))
 	}
 	if r.Min != 0 && c.min == 0 {
 		add("min", "is only for %s", FailedShare)
@@ -119,11 +129,11 @@ func (r Rule) check(receivers map[string]Receiver) error {
 	}
 	for name, d := range map[string]time.Duration{"for": r.For, "keep": r.Keep} {
 		if d < 0 || d > maxWindow {
-			add(name, "must be from 0 to 24h, not %v", d)
+			add(name, "must be from 0 to 24h, not %s", asWritten(d))
 		}
 	}
 	if r.Repeat != Never && r.Repeat != 0 && (r.Repeat < time.Minute || r.Repeat > task.MaxDuration) {
-		add("repeat", "must be at least 1m, or none, not %v", r.Repeat)
+		add("repeat", "must be at least 1m, or none, not %s", asWritten(r.Repeat))
 	}
 	if r.Severity != "" && !slices.Contains(severities, r.Severity) {
 		add("severity", "must be info, warning or critical, not %q", string(r.Severity))
@@ -152,9 +162,13 @@ func (r Rule) checkLabels(c condition, add func(field, format string, args ...an
 			}
 		}
 	}
+	if len(r.By) > 0 && c.need&needEvents == 0 {
+		add("by", "is only for conditions that count events, not for %s", r.When)
+		return
+	}
 	for _, label := range r.By {
 		if !slices.Contains(c.splits(), label) {
-			add("by", "cannot have %q for %s; it may have %s", label, r.When, cmp.Or(strings.Join(c.splits(), ", "), "nothing"))
+			add("by", "cannot have %q for %s; it may have %s", label, r.When, cmp.Or(strings.Join(c.splits(), ", "), "no label"))
 		}
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -47,7 +46,7 @@ func New(store Store, o Options) (*Runner, error) {
 	}
 	host, _ := os.Hostname()
 	owner := fmt.Sprintf("%s:%d:%s", cmp.Or(host, "unknown"), os.Getpid(), strings.ToLower(rand.Text()[:8]))
-	o.Console = strings.ReplaceAll(o.Console, "{pool}", url.PathEscape(store.Pool()))
+	o.Console = linkOf(o.Console, store.Pool())
 	r := &Runner{store: store, opts: o, log: o.Logger.With("pool", store.Pool()), owner: owner}
 	for _, rule := range o.Rules {
 		r.needs |= conditions[rule.When].need
@@ -56,16 +55,26 @@ func New(store Store, o Options) (*Runner, error) {
 }
 
 // now is the time of the store.
-func (r *Runner) now() time.Time { return time.Now().Add(time.Duration(r.ahead.Load())) }
+func (r *Runner) now() time.Time { return r.atStore(time.Now()) }
 
-// Run evaluates the rules while no other process does, and returns when ctx ends. While the store
-// cannot be used, it logs that and tries again.
-func (r *Runner) Run(ctx context.Context) {
-	failing, standby := false, false
+// atStore returns a time of this process by the clock of the store.
+func (r *Runner) atStore(t time.Time) time.Time { return t.Add(time.Duration(r.ahead.Load())) }
+
+// here returns a time of the store by the clock of this process.
+func (r *Runner) here(t time.Time) time.Time { return t.Add(-time.Duration(r.ahead.Load())) }
+
+// Run evaluates the rules while no other process does, and returns nil when ctx ends. While the store
+// cannot be used, it logs that and tries again. It returns an error that is task.ErrDenied if the user
+// of the store may not run rules, and one that is task.ErrSchema if the pool has another schema version.
+func (r *Runner) Run(ctx context.Context) error {
+	failing, standby, worked := false, false, false
 	for ctx.Err() == nil {
 		held, err := r.store.HoldAlerts(ctx, r.owner, lease)
+		worked = worked || err == nil
 		switch {
 		case ctx.Err() != nil:
+		case errors.Is(err, task.ErrSchema), errors.Is(err, task.ErrDenied) && !worked:
+			return err // rights that were there before may be given again
 		case err != nil && !failing:
 			r.log.Error("the alert rules do not run: the store cannot be used; trying again", "err", err)
 		case err == nil && failing:
@@ -80,6 +89,7 @@ func (r *Runner) Run(ctx context.Context) {
 		}
 		pause(ctx, lease/3)
 	}
+	return nil
 }
 
 // pause waits, but not longer than ctx.
@@ -109,14 +119,19 @@ func (r *Runner) lead(ctx context.Context) {
 	if r.needs&needDoctor != 0 {
 		running.Go(func() { r.inspect(leading) })
 	}
+	failing := ""
 	for leading.Err() == nil {
 		notified, err := r.evaluate(leading)
 		switch {
 		case leading.Err() != nil:
 		case errors.Is(err, errLost):
 			stop()
-		case err != nil:
-			r.log.Error("the alert rules could not be evaluated", "err", err)
+		case err == nil && failing != "":
+			r.log.Warn("all alert rules can be evaluated again")
+			failing = ""
+		case err != nil && err.Error() != failing:
+			failing = err.Error()
+			r.log.Error("alert rules could not be evaluated; trying again", "err", err)
 		}
 		for _, name := range notified {
 			senders[name].signal()

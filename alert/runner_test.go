@@ -161,6 +161,28 @@ func TestStormIsFewMessagesWithCounts(t *testing.T) {
 	})
 }
 
+// The queue of a receiver has room for 500 notices. A storm of one rule leaves room for others.
+func TestQueueOfAReceiverHasTheUrgentAlertsInAStorm(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		f, c := newFakeStore(), &fakeChannel{}
+		for i := range 900 {
+			f.waits(fmt.Sprint("q", i), 50)
+		}
+		rules := []Rule{{Name: "a", When: Waiting, Threshold: 10}, {Name: "b", When: Replicas, Threshold: 1}, {Name: "c", When: Unserved, Severity: Critical, Queues: []string{"q7"}}}
+		start(t, f, Options{Rules: rules, Receivers: map[string]Receiver{"ops": {Channel: c}}})
+		pass(time.Minute)
+		found := map[string]int{}
+		for _, m := range c.messages() {
+			for _, n := range m.Notices {
+				found[n.Rule]++
+			}
+		}
+		if found["b"] != 1 || found["c"] != 1 || found["a"] != task.MaxAlertNotices-2 {
+			t.Errorf("%v", found)
+		}
+	})
+}
+
 // A receiver that hangs, and one that is down, delay neither the rules nor other receivers, and
 // get everything later.
 func TestReceiverThatHangsDelaysNoOther(t *testing.T) {

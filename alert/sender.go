@@ -35,6 +35,14 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
+// later returns the later time.
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
 // sender sends the notices of one receiver. Only its own receiver can delay it.
 type sender struct {
 	runner   *Runner
@@ -52,7 +60,7 @@ type sender struct {
 // health says whether a receiver takes messages. It is in the store, so that the next process
 // continues with the same pace.
 type health struct {
-	// Next is the theoretical arrival time of the next message: GCRA keeps the pace.
+	// Next is the theoretical arrival time of the next message to the endpoint: GCRA keeps the pace.
 	Next   time.Time `json:"next,omitzero"`
 	Until  time.Time `json:"until,omitzero"` // the service accepts no message before
 	Sent   int64     `json:"sent"`
@@ -135,13 +143,14 @@ func (s *sender) step(ctx context.Context) (wait time.Duration, idle bool) {
 		return wait, false
 	}
 	// Other pools and receivers may send to the same endpoint.
-	if wait := s.limiter.take(s.pace); wait > 0 {
+	next, wait := s.limiter.take(s.pace)
+	if wait > 0 {
 		return wait, false
 	}
 	if !known {
 		message = sending{ID: newMessageID(), At: now, Notices: q.Notices, More: q.Overflow}
 	}
-	if err := s.compose(ctx, &message, !known, now); err != nil {
+	if err := s.compose(ctx, &message, !known, now, next); err != nil {
 		return failed(err)
 	}
 	if err := s.try(ctx, &message); err != nil {
@@ -161,12 +170,11 @@ func (s *sender) untilFree(now time.Time, m *sending) time.Duration {
 }
 
 // compose moves the notices from the queue into the message and counts the message in the pace. Both
-// are written before the message is sent: the service counts it also if its answer is lost.
-func (s *sender) compose(ctx context.Context, m *sending, fresh bool, now time.Time) error {
-	if s.health.Next.Before(now) {
-		s.health.Next = now
-	}
-	s.health.Next = s.health.Next.Add(s.pace.Every)
+// are written before the message is sent: the service counts it also if its answer is lost. next
+// is when the limiter of this process expects the next message.
+func (s *sender) compose(ctx context.Context, m *sending, fresh bool, now, next time.Time) error {
+	own := later(s.health.Next, now).Add(s.pace.Every)
+	s.health.Next = later(own, s.runner.atStore(next))
 	m.Tries++
 	w := task.AlertWrite{Sending: map[string]string{s.name: encode(m)}}
 	if fresh {
@@ -267,14 +275,24 @@ func (s *sender) write(ctx context.Context, w task.AlertWrite) error {
 	return err
 }
 
-// load reads the health of the receiver.
+// load reads the health of the receiver. Its endpoint continues with the pace of all receivers of
+// the pool that share it, of which another process may have used a part.
 func (s *sender) load(ctx context.Context) error {
 	records, err := s.runner.store.ReadAlerts(ctx)
 	if err != nil {
 		return err
 	}
-	s.health = new(health)
-	_ = json.Unmarshal([]byte(records.Fields["r:"+s.name]), s.health) // damaged health counts as unknown
 	s.runner.ahead.Store(int64(time.Until(records.Now)))
+	most := s.runner.now().Add(time.Duration(s.pace.Burst) * s.pace.Every)
+	for name, receiver := range s.runner.opts.Receivers {
+		var h health
+		_ = json.Unmarshal([]byte(records.Fields["r:"+name]), &h) // damaged health counts as unknown
+		if name == s.name {
+			s.health = &h
+		}
+		if limiterOf(receiver.Channel) == s.limiter {
+			s.limiter.raise(s.runner.here(earlier(h.Next, most)))
+		}
+	}
 	return nil
 }

@@ -1,12 +1,14 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -48,9 +50,17 @@ func (s Silence) Check(length time.Duration) error {
 		errs = append(errs, &task.FieldError{Field: "rule", Msg: `or queue, kind or group is required; the rule "*" stands for all`})
 	}
 	if length < time.Minute || length > maxSilence {
-		errs = append(errs, &task.FieldError{Field: "for", Msg: fmt.Sprintf("must be from 1m to 90d, not %v", length)})
+		errs = append(errs, &task.FieldError{Field: "for", Msg: "must be from 1m to 90d, not " + asWritten(length)})
 	}
 	return errors.Join(errs...)
+}
+
+// asWritten returns a length as a user writes it.
+func asWritten(d time.Duration) string {
+	if days := d / (24 * time.Hour); days > 0 && d%(24*time.Hour) == 0 {
+		return strconv.Itoa(int(days)) + "d"
+	}
+	return d.String()
 }
 
 // Active reports whether the silence holds at a time.
@@ -85,14 +95,16 @@ func (s Silence) concerns(r *Rule) bool {
 }
 
 // String lists the parts of the silence, such as "rule wait, queue mail".
-func (s Silence) String() string {
+func (s Silence) String() string { return s.text(words[English]) }
+
+func (s Silence) text(w *wording) string {
 	var parts []string
 	for _, p := range []struct{ name, value string }{{"rule", s.Rule}, {"queue", s.Queue}, {"kind", s.Kind}, {"group", s.Group}} {
 		if p.value != "" {
-			parts = append(parts, p.name+" "+p.value)
+			parts = append(parts, cmp.Or(w.labels[p.name], p.name)+" "+p.value)
 		}
 	}
-	return strings.Join(parts, ", ")
+	return strings.Join(parts, w.comma)
 }
 
 // AddSilence checks and writes a silence that begins now, and returns it with its ID. The length is

@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -18,23 +19,24 @@ import (
 
 // fakeStore is a Store and a Board in memory, whose clock is that of the test.
 type fakeStore struct {
-	mu       sync.Mutex
-	err      error // of all calls
-	stats    task.Stats
-	running  []*task.Task
-	oldest   map[string]time.Time
-	replicas []task.ReplicaInfo
-	groups   []task.GroupInfo
-	late     []task.StoredTrigger
-	triggers []task.StoredTrigger
-	history  map[string][]task.TriggerRecord
-	lags     map[string]task.Lag
-	archives []task.ArchiveInfo
-	findings []task.Finding
-	events   []task.Event
-	page     int    // the most events that ReadEvents returns; 0 for the limit of the call
-	reads    int    // calls of ReadEvents
-	read     func() // called by each ReadEvents; nil for none
+	mu           sync.Mutex
+	err          error // of all calls
+	stats        task.Stats
+	running      []*task.Task
+	oldest       map[string]time.Time
+	replicas     []task.ReplicaInfo
+	failReplicas error // of Replicas
+	groups       []task.GroupInfo
+	late         []task.StoredTrigger
+	triggers     []task.StoredTrigger
+	history      map[string][]task.TriggerRecord
+	lags         map[string]task.Lag
+	archives     []task.ArchiveInfo
+	findings     []task.Finding
+	events       []task.Event
+	page         int    // the most events that ReadEvents returns; 0 for the limit of the call
+	reads        int    // calls of ReadEvents
+	read         func() // called by each ReadEvents; nil for none
 
 	owner    string
 	until    time.Time
@@ -75,8 +77,9 @@ func (f *fakeStore) WaitingSince(context.Context, ...string) (o map[string]time.
 	return o, at, err
 }
 func (f *fakeStore) Replicas(context.Context) (r []task.ReplicaInfo, err error) {
-	err = f.do(func() { r = slices.Clone(f.replicas) })
-	return r, err
+	var failed error
+	err = f.do(func() { r, failed = slices.Clone(f.replicas), f.failReplicas })
+	return r, cmp.Or(err, failed)
 }
 func (f *fakeStore) Groups(_ context.Context, names ...string) (int, []task.GroupInfo, error) {
 	var groups []task.GroupInfo

@@ -17,7 +17,7 @@ func (m *Message) Title(lang Lang) string {
 	var parts []string
 	for _, state := range []NoticeState{StateFiring, StateEnded, StateUnsilenced, StateTest} {
 		if n := m.Count(state); n > 0 {
-			parts = append(parts, fmt.Sprintf(w.states[state], n))
+			parts = append(parts, w.count(state, n))
 		}
 	}
 	return fmt.Sprintf(w.title, Plain(m.Pool), strings.Join(parts, w.comma))
@@ -25,38 +25,48 @@ func (m *Message) Title(lang Lang) string {
 
 // Lines returns the notices of the message as lines, the most urgent one first. The lines with a line
 // break after each have at most size bytes. If some notices do not fit, the last line has their
-// numbers. format returns the text of a line, such as with marks of Markdown.
+// numbers, and each rule has about as many lines as the others. format returns the text of a line,
+// such as with marks of Markdown.
 func (m *Message) Lines(lang Lang, size int, format func(Line) string) []string {
 	w := words[lang]
 	type entry struct {
-		Line
-		of *Notice
+		of          *Notice
+		text        string
+		rank, place int // among the notices of its rule, and among all
 	}
 	var all []entry
 	for _, state := range []NoticeState{StateUnsilenced, StateFiring, StateEnded, StateTest} {
 		for _, severity := range []Severity{Critical, Warning, Info, ""} {
+			first, ranks := len(all), map[string]int{}
 			for i := range m.Notices {
 				if n := &m.Notices[i]; n.State == state && n.Severity == severity {
-					all = append(all, entry{Line{State: state, Severity: severity, Rule: Plain(n.Rule), Text: Plain(n.Text(lang))}, n})
+					text := format(Line{State: state, Severity: severity, Rule: Plain(n.Rule), Text: Plain(n.Text(lang))})
+					all = append(all, entry{n, text, ranks[n.Rule], len(all)})
+					ranks[n.Rule]++
 				}
 			}
+			slices.SortStableFunc(all[first:], func(a, b entry) int { return a.rank - b.rank })
 		}
 	}
 	const reserve = 400 // for the counts
-	var lines []string
-	used := 0
+	used, fit := 0, 0
 	left := slices.Clone(m.More)
-	for i, e := range all {
-		text := format(e.Line)
-		last := i == len(all)-1 && len(left) == 0
-		if used+len(text)+1 > size-reserve && (!last || used+len(text)+1 > size) {
-			for _, rest := range all[i:] {
-				left = append(left, More{rest.of.Rule, rest.of.State, 1})
-			}
+	for ; fit < len(all); fit++ {
+		n := len(all[fit].text) + 1
+		last := fit == len(all)-1 && len(left) == 0
+		if used+n > size-reserve && (!last || used+n > size) {
 			break
 		}
-		lines = append(lines, text)
-		used += len(text) + 1
+		used += n
+	}
+	for _, rest := range all[fit:] {
+		left = append(left, More{rest.of.Rule, rest.of.State, 1})
+	}
+	all = all[:fit]
+	slices.SortFunc(all, func(a, b entry) int { return a.place - b.place })
+	var lines []string
+	for _, e := range all {
+		lines = append(lines, e.text)
 	}
 	if len(left) == 0 {
 		return lines
@@ -92,7 +102,7 @@ func (w *wording) more(left []More) string {
 	const named = 8
 	var parts []string
 	for _, k := range keys[:min(len(keys), named)] {
-		part := fmt.Sprintf(w.states[k.state], sums[k])
+		part := w.count(k.state, sums[k])
 		if k.rule != "" {
 			part = Plain(k.rule) + " " + part
 		}
@@ -118,16 +128,17 @@ func (n *Notice) Text(lang Lang) string {
 	}
 	text := n.Rule
 	if n.Severity != "" {
-		text += " (" + w.severities[n.Severity] + ")"
+		text += fmt.Sprintf(w.aside, w.severities[n.Severity])
 	}
 	if at := labelText(n.Labels, w); at != "" {
 		text += w.colon + at
 	}
-	text += w.colon + w.condition(n)
-	switch {
-	case n.State == StateEnded:
-		text += w.comma + fmt.Sprintf(w.lasted, Duration(n.Ended.Sub(n.Since)))
-	case !n.Since.IsZero():
+	condition := w.condition(n, w.units.text)
+	if n.State == StateEnded {
+		return text + w.colon + fmt.Sprintf(w.lasted, w.units.text(n.Ended.Sub(n.Since))) + w.comma + fmt.Sprintf(w.before, condition)
+	}
+	text += w.colon + condition
+	if !n.Since.IsZero() {
 		text += w.comma + fmt.Sprintf(w.since, n.Since.UTC().Format("2006-01-02 15:04:05 UTC"))
 		if n.Again {
 			text += w.comma + w.again
@@ -152,29 +163,39 @@ func labelText(labels map[string]string, w *wording) string {
 }
 
 // Describe returns the value and the threshold of the alert as a phrase.
-func (a *Alert) Describe(lang Lang) string {
+func (a *Alert) Describe(lang Lang) string { return a.DescribeWith(lang, words[lang].units.text) }
+
+// DescribeWith is Describe with another format of durations.
+func (a *Alert) DescribeWith(lang Lang, duration func(time.Duration) string) string {
 	n := a.notice(StateFiring, false)
-	return words[lang].condition(&n)
+	return words[lang].condition(&n, duration)
 }
 
 // LabelText returns the labels of the alert, separated by commas.
 func (a *Alert) LabelText(lang Lang) string { return labelText(a.Labels, words[lang]) }
 
 // FormatValue returns a value of a condition with its unit; "" if the condition has no value.
-func FormatValue(c Condition, v float64) string {
+func FormatValue(c Condition, v float64) string { return formatValue(c, v, Duration) }
+
+func formatValue(c Condition, v float64, duration func(time.Duration) string) string {
 	switch conditions[c].unit {
 	case none:
 		return ""
 	case share:
 		return strings.TrimSuffix(strconv.FormatFloat(v*100, 'f', 1, 64), ".0") + " %"
 	case seconds:
-		return Duration(time.Duration(v * float64(time.Second)))
+		return duration(time.Duration(v * float64(time.Second)))
 	}
 	return strconv.FormatFloat(math.Floor(v), 'f', -1, 64)
 }
 
 // Duration shows a duration with at most two units, such as 3 min 5 s.
-func Duration(d time.Duration) string {
+func Duration(d time.Duration) string { return words[English].units.text(d) }
+
+// units are the words for days, hours, minutes and seconds.
+type units struct{ day, hour, minute, second string }
+
+func (u units) text(d time.Duration) string {
 	const day = 24 * time.Hour
 	two := func(n, of time.Duration, a, b string) string {
 		if rest := d % n / of; rest > 0 {
@@ -184,13 +205,13 @@ func Duration(d time.Duration) string {
 	}
 	switch d = d.Round(time.Second); {
 	case d < time.Minute:
-		return fmt.Sprintf("%d s", d/time.Second)
+		return fmt.Sprintf("%d %s", d/time.Second, u.second)
 	case d < time.Hour:
-		return two(time.Minute, time.Second, "min", "s")
+		return two(time.Minute, time.Second, u.minute, u.second)
 	case d < day:
-		return two(time.Hour, time.Minute, "h", "min")
+		return two(time.Hour, time.Minute, u.hour, u.minute)
 	}
-	return two(day, time.Hour, "d", "h")
+	return two(day, time.Hour, u.day, u.hour)
 }
 
 // Plain returns a text in one line without marks of Markdown or HTML and without characters that

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/alert"
+	"github.com/ltsworker/ltsworker/internal/timespan"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -77,9 +77,9 @@ func (q *request) Limit(r alert.Rule) string { return alert.FormatValue(r.When, 
 // silence begins a silence.
 func (q *request) silence() error {
 	s := alert.Silence{Rule: q.text("rule"), Queue: q.text("queue"), Kind: q.text("kind"), Group: q.text("group"), By: q.user.Name, Reason: q.text("reason")}
-	length, err := time.ParseDuration(cmp.Or(q.text("for"), "0"))
+	length, err := timespan.Parse(q.text("for"))
 	if err != nil {
-		return &task.FieldError{Field: "for", Msg: "must be a duration such as 2h"}
+		return &task.FieldError{Field: "for", Msg: "must be a duration such as 2h or 3d"}
 	}
 	if err := s.Check(length); err != nil {
 		return err

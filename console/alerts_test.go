@@ -86,7 +86,7 @@ func TestAlertsAreShownSilencedAndTested(t *testing.T) {
 	if status, _ := b.do(http.MethodPost, b.path("alerts/silence"), url.Values{"for": {"1h"}}); status != http.StatusBadRequest {
 		t.Errorf("a silence of nothing: %d", status)
 	}
-	b.act("alerts/silence", url.Values{"rule": {"depth"}, "queue": {"video"}, "for": {"1h"}, "reason": {"new server"}})
+	b.act("alerts/silence", url.Values{"rule": {"depth"}, "queue": {"video"}, "for": {"2d"}, "reason": {"new server"}})
 	text = b.page("alerts")
 	id := regexp.MustCompile(`name="id" value="([a-z0-9]+)"`).FindStringSubmatch(text)
 	if id == nil || !strings.Contains(text, "new server") || !strings.Contains(text, "rule depth, queue video") {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/timespan"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -68,8 +69,8 @@ func (f *form) span(name, word string) time.Duration {
 	if word != "" && text == word {
 		return task.Forever
 	}
-	d, err := parseSpan(text)
-	if err != nil || d < 0 || d > task.MaxDuration {
+	d, err := timespan.Parse(text)
+	if err != nil {
 		hint := ""
 		if word != "" {
 			hint = fmt.Sprintf(" or %q", word)
@@ -80,21 +81,7 @@ func (f *form) span(name, word string) time.Duration {
 	return d
 }
 
-// parseSpan reads a duration of Go, with days in front of it.
-func parseSpan(text string) (time.Duration, error) {
-	days, rest, found := strings.Cut(text, "d")
-	if !found {
-		return time.ParseDuration(text)
-	}
-	n, err := strconv.ParseUint(days, 10, 12)
-	if err != nil || rest == "" {
-		return time.Duration(n) * 24 * time.Hour, err
-	}
-	d, err := time.ParseDuration(rest)
-	return time.Duration(n)*24*time.Hour + d, err
-}
-
-// spanText returns the text of a duration as parseSpan reads it, "" for 0.
+// spanText returns the text of a duration as timespan.Parse reads it, "" for 0.
 func spanText(d time.Duration, word string) string {
 	const day = 24 * time.Hour
 	switch {

@@ -2,12 +2,12 @@ package console
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/ltsworker/ltsworker/internal/failures"
 	"github.com/ltsworker/ltsworker/internal/spelling"
+	"github.com/ltsworker/ltsworker/internal/timespan"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -93,7 +93,7 @@ func (q *query) add(name, value string) error {
 		q.Reverse = true
 	case "age":
 		sign := value[:min(len(value), 1)]
-		d, err := parseAge(strings.TrimPrefix(strings.TrimPrefix(value, "<"), ">"))
+		d, err := timespan.Parse(strings.TrimPrefix(strings.TrimPrefix(value, "<"), ">"))
 		if err != nil || sign != "<" && sign != ">" || d <= 0 {
 			return wrong("must be < or > and a duration such as 30s, 5m, 2h or 3d")
 		}
@@ -123,14 +123,6 @@ func texted[T ~string](values []T) (all []string) {
 }
 
 func joined[T ~string](values []T) string { return strings.Join(texted(values), ", ") }
-
-func parseAge(text string) (time.Duration, error) {
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		n, err := strconv.ParseUint(days, 10, 16)
-		return time.Duration(n) * 24 * time.Hour, err
-	}
-	return time.ParseDuration(text)
-}
 
 // quoted returns a value as a word of a query has it.
 func quoted(value string) string {

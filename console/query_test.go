@@ -18,6 +18,7 @@ func TestQueries(t *testing.T) {
 		"a:b/3":                      {},
 		"id:a:b/3":                   {IDs: []string{"a:b/3"}},
 		"age:>1h age:<3d":            {Older: time.Hour, Newer: 72 * time.Hour},
+		"age:>1d12h age:<2.5d":       {Older: 36 * time.Hour, Newer: 60 * time.Hour},
 		"label:zone=eu label:gpu":    {Labels: []string{"zone=eu", "gpu"}},
 		"order:reverse":              {Reverse: true},
 		"hold:true parent:p unique:u group:g payload:X": {Hold: true, Parent: "p", Unique: "u", Groups: []string{"g"}, Data: []string{"x"}},

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/timespan"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -167,7 +168,7 @@ func (q *request) aging() error {
 	var step time.Duration
 	if text != "" && text != "none" {
 		var err error
-		if step, err = parseSpan(text); err != nil {
+		if step, err = timespan.Parse(text); err != nil {
 			return &task.FieldError{Field: "aging", Msg: "must be a duration such as 30s, 5m or 2h, or empty for none"}
 		}
 	}

@@ -215,16 +215,10 @@ func (t *Triggers) Pause(ctx context.Context, name string) error {
 }
 
 func (t *Triggers) simple(ctx context.Context, verb, name string, do func(context.Context, string) error) error {
-	err := task.CheckName(name)
-	if err != nil {
-		err = &FieldError{Field: "name", Msg: err.Error()}
-	} else {
-		err = do(ctx, name)
+	if err := task.CheckName(name); err != nil {
+		return fmt.Errorf("%s trigger %s: %w", verb, task.Clip(name), &FieldError{Field: "name", Msg: err.Error()})
 	}
-	if err != nil {
-		return fmt.Errorf("%s trigger %s: %w", verb, task.Clip(name), err)
-	}
-	return nil
+	return do(ctx, name)
 }
 
 // Resume ends the pause of a trigger. Its next planned time is the first one after now. It

@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -148,12 +147,17 @@ func (w *inspection) add(f task.Finding) bool {
 
 // summarize reports how many entries were checked and how many are broken.
 func (w *inspection) summarize() {
-	f := task.Finding{Severity: task.SeverityOK, Check: entriesCheck, What: fmt.Sprintf("%d keys and index entries, none of them broken", w.checked)}
+	f := task.Finding{Severity: task.SeverityOK, Check: entriesCheck, What: w.entries() + ", none of them broken"}
 	if w.broken > 0 {
-		f.Severity, f.What = task.SeverityNote, fmt.Sprintf("%d keys and index entries, of which %d are broken or were", w.checked, w.broken)
+		f.Severity, f.What = task.SeverityNote, w.entries()+", of which "+plural(w.broken, "1 is broken or was", "%d are broken or were")
 	}
 	f.Figures = map[string]float64{"entries": float64(w.checked), "broken": float64(w.broken)}
 	w.report(f)
+}
+
+// entries says how many entries were checked.
+func (w *inspection) entries() string {
+	return plural(w.checked, "1 key or index entry", "%d keys and index entries")
 }
 
 // reportSlow reports how many running attempts are past their soft timeout.
@@ -161,11 +165,8 @@ func (w *inspection) reportSlow() {
 	if w.slow == 0 {
 		return
 	}
-	what := fmt.Sprintf("%d running tasks are past their soft timeouts", w.slow)
-	if w.slow == 1 {
-		what = "1 running task is past its soft timeout"
-	}
-	w.report(task.Finding{Severity: task.SeverityNote, Check: "tasks", What: what,
+	w.report(task.Finding{Severity: task.SeverityNote, Check: "tasks",
+		What:    plural(w.slow, "1 running task is past its soft timeout", "%d running tasks are past their soft timeouts"),
 		Do:      "see which: ltsworker ls --state running --sort=-slow --columns id,kind,replica,running,slow",
 		Figures: map[string]float64{"slow": float64(w.slow)}})
 }

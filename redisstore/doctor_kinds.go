@@ -53,7 +53,7 @@ func inspectKinds(live []task.ReplicaInfo, add adder) {
 		add(task.SeverityNote, "handlers", uneven[kind], do)
 	}
 	if len(more) > 0 {
-		add(task.SeverityNote, "handlers", fmt.Sprintf("the same of %d more kinds", len(more)), do)
+		add(task.SeverityNote, "handlers", plural(len(more), "the same of 1 more kind", "the same of %d more kinds"), do)
 	}
 }
 
@@ -69,10 +69,14 @@ func inspectDisabled(live []task.ReplicaInfo, add adder) {
 	kinds, more := splitAt(slices.Sorted(maps.Keys(in)), maxUnevenKinds)
 	const do = "remove disabled from their handlers when their tasks may run again"
 	for _, kind := range kinds {
-		add(task.SeverityNote, "handlers", fmt.Sprintf("the handler for kind %s is disabled in %d of the %d live replicas, such as %s", kind, len(in[kind]), len(live), in[kind][0]), do)
+		where := fmt.Sprintf("%d of the %d live replicas, such as %s", len(in[kind]), len(live), in[kind][0])
+		if len(live) == 1 {
+			where = "the only live replica, " + in[kind][0]
+		}
+		add(task.SeverityNote, "handlers", fmt.Sprintf("the handler for kind %s is disabled in %s", kind, where), do)
 	}
 	if len(more) > 0 {
-		add(task.SeverityNote, "handlers", fmt.Sprintf("the same of %d more kinds", len(more)), do)
+		add(task.SeverityNote, "handlers", plural(len(more), "the same of 1 more kind", "the same of %d more kinds"), do)
 	}
 }
 

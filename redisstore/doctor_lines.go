@@ -56,7 +56,7 @@ func (s *Store) inspectLines(ctx context.Context, st task.Stats, live []task.Rep
 		}
 	}
 	if more > 0 {
-		add(task.SeverityWarning, "queues", fmt.Sprintf("the same of %d more sets of labels", more), "start replicas with these labels, or stop the tasks")
+		add(task.SeverityWarning, "queues", plural(more, "the same of 1 more set of labels", "the same of %d more sets of labels"), "start replicas with these labels, or stop the tasks")
 	}
 	return nil
 }

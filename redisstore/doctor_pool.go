@@ -40,8 +40,8 @@ func (s *Store) inspectReplicas(ctx context.Context, add adder) error {
 	}
 	for _, r := range live {
 		if r.Stuck > 0 {
-			add(task.SeverityWarning, "replicas", fmt.Sprintf("replica %s (process %d on %s) has %d slots taken by handlers that ignore their cancelled context",
-				r.ID, r.PID, r.Host, r.Stuck), "restart it, and make its handlers return when their context ends", count("stuck", r.Stuck))
+			add(task.SeverityWarning, "replicas", fmt.Sprintf("replica %s (process %d on %s) has %s", r.ID, r.PID, r.Host,
+				plural(r.Stuck, "1 slot taken by a handler that ignores its cancelled context", "%d slots taken by handlers that ignore their cancelled context")), "restart it, and make its handlers return when their context ends", count("stuck", r.Stuck))
 		}
 	}
 	if len(live) > 0 {
@@ -86,7 +86,7 @@ func inspectRefusals(live []task.ReplicaInfo, waiting int, add adder) {
 		add(severity, "replicas", fmt.Sprintf("replica %s (process %d on %s) takes no tasks: %s", r.ID, r.PID, r.Host, r.Refuses), do)
 	}
 	if len(more) > 0 {
-		add(severity, "replicas", fmt.Sprintf("%d more replicas take no tasks", len(more)), do)
+		add(severity, "replicas", plural(len(more), "1 more replica takes no tasks", "%d more replicas take no tasks"), do)
 	}
 }
 
@@ -121,7 +121,7 @@ func inspectOutages(live []task.ReplicaInfo, add adder) {
 			count("replicas", len(o.replicas)))
 	}
 	if len(more) > 0 {
-		add(task.SeverityWarning, "outages", fmt.Sprintf("%d more servers that tasks need do not answer", len(more)), do)
+		add(task.SeverityWarning, "outages", plural(len(more), "1 more server that tasks need does not answer", "%d more servers that tasks need do not answer"), do)
 	}
 }
 

@@ -26,14 +26,14 @@ func (s *Store) TriggerEntries(ctx context.Context) ([]string, error) {
 // DropTriggerEntry removes the first entry of triggers:inbox. It is rejected unless the
 // reason is "". It returns ErrEntryTaken if another entry is the first one.
 func (s *Store) DropTriggerEntry(ctx context.Context, entry, why string) error {
-	_, err := s.changeTrigger(ctx, "drop trigger entry", "drop", entry, "", "", reason(errors.New(why)), MaxRejected)
+	_, err := s.changeTrigger(ctx, "drop", entry, "", "", reason(errors.New(why)), MaxRejected)
 	return err
 }
 
 // RemoveTriggerOf removes the trigger that the first entry of triggers:inbox names, and the
 // entry. It returns ErrEntryTaken if another entry is the first one.
 func (s *Store) RemoveTriggerOf(ctx context.Context, entry, name string) error {
-	_, err := s.changeTrigger(ctx, "remove trigger", "remove", entry, name, "")
+	_, err := s.changeTrigger(ctx, "remove", entry, name, "")
 	if errors.Is(err, task.ErrNoTrigger) {
 		return nil
 	}

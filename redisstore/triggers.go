@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -59,33 +60,35 @@ func (s *Store) SetTrigger(ctx context.Context, c task.TriggerChange) (bool, err
 	if err := s.ready(ctx, creates); err != nil {
 		return false, err
 	}
-	return s.changeTrigger(ctx, "set trigger", "set", c.Entry, c.Name, c.Read.Version, momentArg(c.Read.Planned), momentArg(c.Planned), momentArg(c.Due),
+	return s.changeTrigger(ctx, "set", c.Entry, c.Name, c.Read.Version, momentArg(c.Read.Planned), momentArg(c.Planned), momentArg(c.Due),
 		flagArg(c.KeepPlan), c.Definition, flagArg(c.Paused), momentArg(c.Anchor), spanArg(c.After), c.Origin)
 }
 
 // ResumeTrigger plans the next firing of a paused trigger. It returns false and writes
 // nothing if the trigger has changed since the caller has read it.
 func (s *Store) ResumeTrigger(ctx context.Context, c task.TriggerChange) (bool, error) {
-	return s.changeTrigger(ctx, "resume trigger", "resume", "", c.Name, c.Read.Version, momentArg(c.Read.Planned), momentArg(c.Planned), momentArg(c.Due))
+	return s.changeTrigger(ctx, "resume", "", c.Name, c.Read.Version, momentArg(c.Read.Planned), momentArg(c.Planned), momentArg(c.Due))
 }
 
 // PauseTrigger pauses a trigger. It does not fire any more when PauseTrigger has returned.
 func (s *Store) PauseTrigger(ctx context.Context, name string) error {
-	_, err := s.changeTrigger(ctx, "pause trigger", "pause", "", name, "")
+	_, err := s.changeTrigger(ctx, "pause", "", name, "")
 	return err
 }
 
 // RemoveTrigger removes a trigger and its history. Its tasks stay.
 func (s *Store) RemoveTrigger(ctx context.Context, name string) error {
-	_, err := s.changeTrigger(ctx, "remove trigger", "remove", "", name, "")
+	_, err := s.changeTrigger(ctx, "remove", "", name, "")
 	return err
 }
 
 // changeTrigger calls the trigger script and reports whether it had an effect. It returns
 // ErrNoTrigger if there is no such trigger, and ErrEntryTaken if the change is that of an
-// entry that another replica has taken.
-func (s *Store) changeTrigger(ctx context.Context, doing string, args ...any) (bool, error) {
-	reply, err := s.run(ctx, triggerScript, args...)
+// entry that another replica has taken. The error names the change and the trigger, or the
+// entry if name is "".
+func (s *Store) changeTrigger(ctx context.Context, verb, entry, name string, args ...any) (bool, error) {
+	doing := verb + " trigger " + cmp.Or(task.Clip(name), "entry")
+	reply, err := s.run(ctx, triggerScript, append([]any{verb, entry, name}, args...)...)
 	if err != nil {
 		return false, s.fail(ctx, doing, err)
 	}

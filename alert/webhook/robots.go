@@ -53,8 +53,8 @@ var consoleLink = map[alert.Lang]string{alert.English: "open the console", alert
 // markdown returns a message in Markdown, in at most size bytes.
 func (r robot) markdown(m *alert.Message, size int) string {
 	head, tail := "### "+r.title(m)+"\n", ""
-	if m.Console != "" {
-		tail = "\n[" + consoleLink[m.Lang] + "](" + m.Console + ")"
+	if m.Console != "" { // after an empty line: it is no part of the last item of the list
+		tail = "\n\n[" + consoleLink[m.Lang] + "](" + m.Console + ")"
 	}
 	lines := m.Lines(m.Lang, size-len(head)-len(tail), func(l alert.Line) string { return "- " + mark(l) + l.Text })
 	return head + strings.Join(lines, "\n") + tail

@@ -64,6 +64,9 @@ func TestRobotsTakeMessagesOfAnySize(t *testing.T) {
 				if !contains(text, "video.cut0") || !contains(text, "https://tasks.example/p/media/alerts") || !contains(text, "25 %") {
 					t.Errorf("%s: %s", name, text)
 				}
+				if name != "feishu" && !contains(text, "\n\n[") {
+					t.Errorf("%s shows the link in the last line of the list: %s", name, text)
+				}
 				if contains(text, "<@all>") || contains(text, "](http://evil") {
 					t.Errorf("%s interprets the text of a task: %s", name, text)
 				}

@@ -8,9 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/internal/client"
-	"github.com/ltsworker/ltsworker/internal/config"
 	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/terminal"
+	"github.com/ltsworker/ltsworker/internal/timespan"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -37,7 +37,7 @@ Aging changes only while no task of the queue waits or runs.`,
 			if len(args) == 2 {
 				if step = pool.NoAging; args[1] != "none" {
 					var err error
-					if step, err = config.ParseDuration(args[1]); err != nil {
+					if step, err = timespan.Parse(args[1]); err != nil {
 						return usagef("the step %v, or none", err)
 					}
 				}
@@ -68,14 +68,20 @@ func showAging(ctx context.Context, cmd *cobra.Command, c *client.Client, queue 
 		return err
 	}
 	for _, q := range queues {
-		switch {
-		case q.Name != queue:
-		case asJSON:
-			return terminal.WriteJSON(cmd.OutOrStdout(), record.Aging{Queue: queue, AgingMS: q.Aging.Milliseconds()})
-		default:
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "aging of queue %s: %s\n", terminal.Printable(queue), terminal.AgingText(q.Aging))
-			return err
+		if q.Name == queue {
+			return printAging(cmd, queue, q.Aging, asJSON)
 		}
 	}
-	return fmt.Errorf("the pool has no queue %s", terminal.Printable(queue))
+	if err := record.CheckServed(ctx, c.Pool, queue); err != nil {
+		return err
+	}
+	return printAging(cmd, queue, 0, asJSON)
+}
+
+func printAging(cmd *cobra.Command, queue string, step time.Duration, asJSON bool) error {
+	if asJSON {
+		return terminal.WriteJSON(cmd.OutOrStdout(), record.Aging{Queue: queue, AgingMS: step.Milliseconds()})
+	}
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "aging of queue %s: %s\n", terminal.Printable(queue), terminal.AgingText(step))
+	return err
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/ltsworker/ltsworker/internal/config"
 	"github.com/ltsworker/ltsworker/internal/logging"
 	"github.com/ltsworker/ltsworker/internal/record"
+	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/redisstore"
 )
@@ -116,7 +117,8 @@ func newAlertRun(g *globals) *cobra.Command {
 		Long: `Evaluate the rules of a file and send messages, until interrupted. Several processes can
 run the rules of one pool: one of them evaluates the rules, and another one takes over
 within 20 seconds when it ends. The alerts that fire, the messages that are due and the
-pace of each receiver are in Redis.`,
+pace of each receiver are in Redis. If the Redis user may not run rules, the command
+names the missing right and ends.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !slices.Contains(logging.Formats, logFormat) {
@@ -132,7 +134,9 @@ pace of each receiver are in Redis.`,
 				return err
 			}
 			log.Info("alerts starting", "pool", a.store.Pool(), "redis", a.Address, "redis_from", a.Source)
-			a.runner.Run(cmd.Context())
+			if err := a.runner.Run(cmd.Context()); err != nil {
+				return redisurl.Unreachable(a.Address, err)
+			}
 			log.Info("stopped")
 			return nil
 		},
@@ -152,11 +156,12 @@ func runAlerts(ctx context.Context, at *connection, c *config.Config, log *slog.
 	if err == nil {
 		r, err = alert.New(store, *o)
 	}
+	if err == nil {
+		err = r.Run(ctx)
+	}
 	if err != nil {
 		log.Error("the alert rules do not run", "err", err)
-		return
 	}
-	r.Run(ctx)
 }
 
 func newAlertList(g *globals) *cobra.Command {
@@ -196,11 +201,11 @@ func printAlerts(cmd *cobra.Command, s *alert.State, pool string, asJSON bool) e
 			}
 			continue
 		}
-		what := r.Text
+		a := &alerts[i]
+		what := a.DescribeWith(alert.English, terminal.ShortDuration)
 		if r.Detail != "" {
 			what += "; last: " + r.Detail
 		}
-		a := &alerts[i]
 		tab.Row(terminal.Printable(r.Rule), r.State, r.Severity, terminal.Printable(a.LabelText(alert.English)), terminal.AgeAt(a.Since, s.Now), r.Silence, terminal.Printable(what))
 	}
 	if len(s.Firing)+len(s.Pending) == 0 {

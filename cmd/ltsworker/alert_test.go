@@ -41,7 +41,7 @@ func TestAlertsFromTheCommandLine(t *testing.T) {
 	text := `alerts:
   interval: 1s
   receivers: {ops: {webhook: {url: "` + url + `"}, networks: [127.0.0.1]}}
-  rules: {depth: {when: waiting, over: 1}, calm: {when: waiting, over: 1000}}
+  rules: {depth: {when: waiting, over: 1}, calm: {when: waiting, over: 1000}, old: {when: oldest_wait, over: 15m, for: 90s}}
 `
 	file := filepath.Join(u.dir, "alerts.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -50,11 +50,11 @@ func TestAlertsFromTheCommandLine(t *testing.T) {
 	u.must("enqueue", "k", "{}")
 	u.must("enqueue", "k", "{}")
 	rules := decodeLines[ruleRecord](t, u.must("alert", "rules", "-c", file, "--json"))
-	if len(rules) != 2 || !rules[0].Fires || rules[1].Fires || rules[0].Threshold != 1 || len(rules[0].Values) != 1 {
+	if len(rules) != 3 || !rules[0].Fires || rules[1].Fires || rules[0].Threshold != 1 || len(rules[0].Values) != 1 {
 		t.Errorf("%+v", rules)
 	}
-	if out := u.must("alert", "rules", "-c", file); !strings.Contains(out, "yes: 1") {
-		t.Error(out)
+	if out := u.must("alert", "rules", "-c", file); !strings.Contains(out, "yes: 1") || !strings.Contains(out, "15m0s") || !strings.Contains(out, "1m30s") || strings.Contains(out, " min") {
+		t.Errorf("the durations have several formats:\n%s", out)
 	}
 	if out := u.must("alert", "test", "ops", "-c", file); !strings.Contains(out, "ops (webhook) has taken the message: 200 thanks") || !strings.Contains(got(), "this is a test") {
 		t.Errorf("%s\n%s", out, got())
@@ -77,7 +77,7 @@ func TestAlertsFromTheCommandLine(t *testing.T) {
 		t.Errorf("%+v", alerts)
 	}
 	var made record.Silence
-	if err := json.Unmarshal([]byte(u.must("alert", "silence", "add", "--rule", "depth", "--for", "2h", "--reason", "a move", "--json")), &made); err != nil || made.ID == "" || made.LeftMS != 7_200_000 || made.Reason != "a move" {
+	if err := json.Unmarshal([]byte(u.must("alert", "silence", "add", "--rule", "depth", "--for", "2d", "--reason", "a move", "--json")), &made); err != nil || made.ID == "" || made.LeftMS != 172_800_000 || made.Reason != "a move" {
 		t.Fatal(made, err)
 	}
 	if out := u.must("alert", "silence", "ls"); !strings.Contains(out, made.ID) || !strings.Contains(out, "a move") {
@@ -91,7 +91,7 @@ func TestAlertsFromTheCommandLine(t *testing.T) {
 		}
 	}
 	for want, args := range map[string][]string{
-		"--for DURATION is missing": {"--rule", "x"}, "--rule or queue": {"--for", "1h"}, "--for must be from 1m": {"--rule", "x", "--for", "1s"},
+		"--for DURATION is missing": {"--rule", "x"}, "--rule or queue": {"--for", "1h"}, "--for must be from 1m": {"--rule", "x", "--for", "1s"}, "to 90d, not 100d": {"--rule", "x", "--for", "100d"},
 	} {
 		if a := u.run(append([]string{"alert", "silence", "add"}, args...)...); a.code != exitUsage || !strings.Contains(a.err, want) {
 			t.Errorf("%v: %+v", args, a)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"time"
 
@@ -73,7 +74,7 @@ func printRules(cmd *cobra.Command, all []alert.Outlook, asJSON bool) error {
 	for _, o := range all {
 		r := o.Rule
 		if asJSON {
-			err := terminal.WriteJSON(out, ruleRecord{r.Name, string(r.When), r.Threshold, r.Window.Milliseconds(), r.For.Milliseconds(), r.Keep.Milliseconds(),
+			err := terminal.WriteJSON(out, ruleRecord{r.Name, string(r.When), wholeTasks(r), r.Window.Milliseconds(), r.For.Milliseconds(), r.Keep.Milliseconds(),
 				max(r.Repeat, 0).Milliseconds(), string(r.Severity), append([]string{}, r.To...), o.Over > 0, o.Over, append([]alert.Value{}, o.Values...)})
 			if err != nil {
 				return err
@@ -83,7 +84,7 @@ func printRules(cmd *cobra.Command, all []alert.Outlook, asJSON bool) error {
 		now, of, fires, to := "", "", "", strings.Join(r.To, " ")
 		if len(o.Values) > 0 {
 			v := o.Values[0]
-			now = alert.FormatValue(r.When, v.Value)
+			now = ruleValue(r.When, v.Value, terminal.ShortDuration)
 			of = terminal.Printable((&alert.Alert{Labels: v.Labels}).LabelText(alert.English))
 		}
 		if o.Over > 0 {
@@ -92,12 +93,28 @@ func printRules(cmd *cobra.Command, all []alert.Outlook, asJSON bool) error {
 		if to == "" {
 			to = "all"
 		}
-		tab.Row(terminal.Printable(r.Name), string(r.When), alert.FormatValue(r.When, r.Threshold), now, of, fires, terminal.Duration(r.For), string(r.Severity), terminal.Printable(to))
+		tab.Row(terminal.Printable(r.Name), string(r.When), ruleValue(r.When, r.Threshold, terminal.Duration), now, of, fires, terminal.Duration(r.For), string(r.Severity), terminal.Printable(to))
 	}
 	if asJSON {
 		return nil
 	}
 	return tab.Flush()
+}
+
+// wholeTasks returns the threshold of a rule. Half a task, which the file has for "over: 0", is 0.
+func wholeTasks(r alert.Rule) float64 {
+	if r.When.Unit() == "number" {
+		return math.Floor(r.Threshold)
+	}
+	return r.Threshold
+}
+
+// ruleValue returns a value of a condition. Durations are as in the other tables of the command.
+func ruleValue(c alert.Condition, v float64, duration func(time.Duration) string) string {
+	if c.Unit() == "duration" {
+		return duration(time.Duration(v * float64(time.Second)))
+	}
+	return alert.FormatValue(c, v)
 }
 
 // alertTestTime bounds the test of a receiver.

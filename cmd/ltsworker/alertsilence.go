@@ -81,7 +81,7 @@ that ends with * stands for all names with that beginning; --rule "*" is for all
 	flags.Var((*textFlag)(&s.Queue), "queue", "`NAME` of the queue")
 	flags.Var((*textFlag)(&s.Kind), "kind", "`NAME` of the kind")
 	flags.Var((*textFlag)(&s.Group), "group", "`NAME` of the group")
-	flags.Var(&length, "for", "`DURATION`, from 1m to 90d")
+	flags.Var(&length, "for", "`DURATION` such as 30m, 2h or 3d, from 1m to 90d")
 	flags.Var((*textFlag)(&s.Reason), "reason", "`TEXT` for other people")
 	addJSON(cmd, &asJSON)
 	return cmd

@@ -108,8 +108,8 @@ an outage of Redis or of the database it waits.
 The events carry state, times, attempts, errors and short results. Payload, headers,
 longer results and logs are read from the task when it ends, if Redis keeps it: set
 archive: {wait: 7d} in the config of the replicas, and ended tasks are kept until they
-are archived, or give tasks a retention. If events were trimmed before they were read, the archive has a gap,
-and the kept tasks are read instead.
+are archived, or give tasks a retention. If events were trimmed before they were read,
+the archive has a gap, and the kept tasks are read instead.
 
 Several runs for the same pool and archive are safe: one of them copies.`,
 		Args: between(0, 0, ""),

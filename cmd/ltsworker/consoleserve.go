@@ -159,7 +159,10 @@ func openConsole(cmd *cobra.Command, c *consoleFile, rdb redis.UniversalClient, 
 	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
 		return s, usagef("tls needs both cert and key")
 	}
-	if c.Users != "" {
+	if err := health.CheckAddress(c.Listen); err != nil {
+		return s, usagef("--listen %v", err)
+	}
+	if c.Users != "" { // after the checks: the first password is printed once
 		if err := firstUser(cmd, c.Users); err != nil {
 			return s, err
 		}
@@ -284,7 +287,11 @@ func (s *servedConsole) serve(ctx context.Context) (err error) {
 	var running sync.WaitGroup
 	defer func() { stop(); running.Wait() }()
 	for _, r := range s.alerts {
-		running.Go(func() { r.Run(ctx) })
+		running.Go(func() {
+			if err := r.Run(ctx); err != nil {
+				log.Error("the alert rules of a pool do not run", "err", err)
+			}
+		})
 	}
 	stopped := make(chan struct{})
 	go func() {

@@ -45,8 +45,9 @@ role, the token loses it, too. console user ls lists the tokens of each user.`,
 	}
 	flags := cmd.Flags()
 	flags.Var(&roles, "roles", "`ROLES` by pool, at most those of the user (default those of the user)")
-	flags.Var((*textFlag)(&name), "name", "`NAME` of the token (default default)")
+	flags.Var((*textFlag)(&name), "name", "`NAME` of the token")
 	flags.Var(&expires, "expires", "the token ends after this time, such as 30d, or never (default 90d)")
+	flags.Lookup("expires").DefValue = "" // else the help shows it twice
 	cmd.AddCommand(newConsoleUserTokenRemove(users))
 	return cmd
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -206,6 +207,9 @@ func newConsoleUserList(users *string) *cobra.Command {
 		Args:  between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			list, err := access.Users(*users)
+			if errors.Is(err, fs.ErrNotExist) {
+				err = fmt.Errorf("there is no password file %s; ltsworker console user add makes it, --users names another one", terminal.Printable(*users))
+			}
 			if err != nil {
 				return err
 			}

@@ -102,3 +102,15 @@ func TestPasswordOfAUserIsAskedForTwice(t *testing.T) {
 		t.Error(out)
 	}
 }
+
+// A mistake in the address makes no password file, whose first password is printed once.
+func TestConsoleChecksItsAddressBeforeItMakesAUser(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	if a := u.run("console", "--listen", "x"); a.code != exitUsage || a.out != "" || !strings.Contains(a.err, `--listen must be HOST:PORT`) {
+		t.Errorf("%+v", a)
+	}
+	if a := u.run("console", "user", "ls"); a.code != exitFailed || a.err != "ltsworker: there is no password file console.users; ltsworker console user add makes it, --users names another one\n" {
+		t.Errorf("%+v", a)
+	}
+}

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/ltsworker/ltsworker/internal/config"
 	"github.com/ltsworker/ltsworker/internal/terminal"
+	"github.com/ltsworker/ltsworker/internal/timespan"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -23,7 +23,7 @@ func (f *durationFlag) Set(s string) error {
 		f.value, f.set = task.Forever, true
 		return nil
 	}
-	d, err := config.ParseDuration(s)
+	d, err := timespan.Parse(s)
 	if err != nil {
 		if f.word != "" {
 			return fmt.Errorf("%w, or %s", err, f.word)

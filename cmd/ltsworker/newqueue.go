@@ -3,13 +3,17 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/spelling"
 	"github.com/ltsworker/ltsworker/internal/terminal"
+	"github.com/ltsworker/ltsworker/pool"
 )
 
 // maxQueuesNamed is how many queues a note names.
@@ -27,19 +31,27 @@ func warnNewQueue(ctx context.Context, cmd *cobra.Command, c *client.Client, que
 	return err
 }
 
-// unlisted returns "" if the pool has the queue. Otherwise it returns a text that names the queues
-// of the pool, and the one with the most similar name.
+// unlisted returns "" if the pool has the queue or a replica serves it. Otherwise it returns a text
+// that names the queues of the pool, and the one with the most similar name.
 func unlisted(ctx context.Context, c *client.Client, queue string) (others string, err error) {
 	queues, err := c.Queues(ctx)
 	if err != nil {
 		return "", err
 	}
-	var names, shown []string
+	if slices.ContainsFunc(queues, func(q pool.QueueInfo) bool { return q.Name == queue }) {
+		return "", nil
+	}
+	known, err := record.Served(ctx, c.Pool)
+	if err != nil || known[queue] {
+		return "", err
+	}
 	for _, q := range queues {
-		if q.Name == queue {
-			return "", nil
-		}
-		names, shown = append(names, q.Name), append(shown, terminal.Printable(q.Name))
+		known[q.Name] = true
+	}
+	names := slices.Sorted(maps.Keys(known))
+	var shown []string
+	for _, name := range names {
+		shown = append(shown, terminal.Printable(name))
 	}
 	there := "there is none yet"
 	if n := len(shown); n > 0 {

@@ -17,7 +17,7 @@ import (
 
 func newRate(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "rate",
+		Use:   "rate COMMAND",
 		Short: "Show or change how many tasks start per time over all replicas",
 		Long: `Show rates, or change one. A rate such as "100/s burst 10" lets tasks of a queue or of a
 group start: a burst of 10 at once, and 100 per second in the long run. The unit is s, m
@@ -26,6 +26,10 @@ or h. The default burst is the starts of a tenth of a second, at least 1.
 A changed rate holds from the next start on. A rate that this command sets stays, also
 over restarts, until a replica joins with a configured rate that differs from the one
 configured before.`,
+		Example: `  ltsworker rate ls
+  ltsworker rate set mail 100/s burst 10
+  ltsworker rate set --groups 5/m
+  ltsworker rate rm mail`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return unknownCommand(cmd, args[0])

@@ -5,11 +5,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 var writeReference = flag.Bool("write-reference", false, "write docs/cli.md instead of comparing it")
@@ -102,5 +104,19 @@ func TestEveryCommandHasItsPlaceInTheMenu(t *testing.T) {
 		if cmd.Short == "" || strings.HasSuffix(cmd.Short, ".") {
 			t.Errorf("%s says of itself %q", cmd.Name(), cmd.Short)
 		}
+	}
+}
+
+// A default is part of the text of a flag, or cobra adds it.
+func TestHelpOfAFlagHasItsDefaultOnce(t *testing.T) {
+	twice := regexp.MustCompile(`\(default[^)]*\)\s+\(default|\(default \[\]\)`)
+	for _, cmd := range append([]*cobra.Command{newRoot()}, allCommands(newRoot())...) {
+		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			only := pflag.NewFlagSet("", pflag.ContinueOnError)
+			only.AddFlag(f)
+			if text := only.FlagUsages(); twice.MatchString(text) {
+				t.Errorf("%s: %s", cmd.CommandPath(), text)
+			}
+		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -50,7 +51,10 @@ repeated for ten minutes.`,
 			var token string
 			var r task.OutsideReport
 			err := terminal.Interruptibly(cmd.Context(), func() (err error) {
-				if token, err = f.token(cmd.InOrStdin(), args); err == nil {
+				if err = checkState(args); err == nil {
+					token, err = f.token(cmd.InOrStdin(), args)
+				}
+				if err == nil {
 					r, err = f.report(cmd.InOrStdin(), args)
 				}
 				return err
@@ -73,6 +77,17 @@ repeated for ten minutes.`,
 	flags.BoolVar(&f.text, "text", false, "succeeded: the result is text, not JSON")
 	flags.Var(&f.delay, "delay", "failed, released: time until the task may start again (default the backoff of\nthe task; 1s for released)")
 	return cmd
+}
+
+// checkState checks the state, and that progress has a value.
+func checkState(args []string) error {
+	switch state := task.ReportState(args[0]); {
+	case !slices.Contains([]task.ReportState{task.ReportSucceeded, task.ReportFailed, task.ReportReleased, task.ReportProgress}, state):
+		return usagef("the state must be succeeded, failed, released or progress, not %s", terminal.Quoted(args[0]))
+	case state == task.ReportProgress && len(args) < 2:
+		return usagef("progress needs VALUE, such as 0.4")
+	}
+	return nil
 }
 
 // token reads the token.
@@ -106,11 +121,6 @@ func (f *reportFlags) token(in io.Reader, args []string) (string, error) {
 // report builds the report from the flags and the arguments.
 func (f *reportFlags) report(in io.Reader, args []string) (task.OutsideReport, error) {
 	r := task.OutsideReport{State: task.ReportState(args[0]), Permanent: f.permanent, Delay: f.delay.value, DelaySet: f.delay.set}
-	switch r.State {
-	case task.ReportSucceeded, task.ReportFailed, task.ReportReleased, task.ReportProgress:
-	default:
-		return r, usagef("the state must be succeeded, failed, released or progress, not %s", terminal.Quoted(args[0]))
-	}
 	if f.text && r.State != task.ReportSucceeded {
 		return r, usagef("--text goes with succeeded")
 	}

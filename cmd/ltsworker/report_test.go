@@ -91,8 +91,11 @@ func TestReportEndsATaskOutside(t *testing.T) {
 			t.Errorf("%q of an ended task: %+v", args, a)
 		}
 	}
-	for _, args := range [][]string{{"succeeded"}, {"done", "--token-file", "token"}, {"succeeded", "{", "--token-file", "token"}} {
-		if a := u.run(append([]string{"report"}, args...)...); a.code != exitUsage {
+	for args, want := range map[string]string{
+		"succeeded": "the token is missing", "done": `succeeded, failed, released or progress, not "done"`, "done --token-file token": "the state must be",
+		"succeeded { --token-file token": "", "progress --token-file token": "progress needs VALUE, such as 0.4",
+	} {
+		if a := u.run(append([]string{"report"}, strings.Fields(args)...)...); a.code != exitUsage || !strings.Contains(a.err, want) {
 			t.Errorf("%q: %+v", args, a)
 		}
 	}

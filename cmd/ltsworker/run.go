@@ -184,6 +184,7 @@ which hold the DSN). The task is exporting until a replica with the export has s
 result. The command does not run again if a save fails; after max_attempts the task has
 failed, and retry exports its result again. With max_staged results that are not saved,
 no task of the kind starts. With large_result: export, an output may have 4,000,000 bytes.
+The directory of a file of SQLite must exist. docs/export.md has all keys.
 
 With --console, or console in the file, the process also serves the web console, until the
 last task has ended. The section has the keys of the file of ltsworker console, and the

@@ -53,15 +53,15 @@ func TestTriggerCommands(t *testing.T) {
 	if out := u.must("trigger", "history", "night"); !strings.Contains(out, "enqueued") {
 		t.Error(out)
 	}
-	for _, verb := range []string{"show", "pause", "run", "next", "rm"} {
-		if a := u.run("trigger", verb, "nigth"); a.code != exitFailed || !strings.Contains(a.err, "no such trigger; did you mean night?") {
+	for _, verb := range []string{"show", "pause", "run", "next", "history", "rm"} {
+		if a := u.run("trigger", verb, "nigth"); a.code != exitFailed || !strings.HasSuffix(a.err, " trigger nigth: no such trigger; did you mean night?\n") {
 			t.Errorf("%s: %+v", verb, a)
 		}
 	}
 	if out := u.must("trigger", "rm", "night", "poll", "sweep"); strings.Count(out, "removed") != 3 {
 		t.Error(out)
 	}
-	if a := u.run("trigger", "rm", "night"); a.code != exitFailed || !strings.Contains(a.err, "no such trigger; the pool has none") {
+	if a := u.run("trigger", "rm", "night"); a.code != exitFailed || a.err != "ltsworker: remove trigger night: no such trigger; the pool has none\n" {
 		t.Errorf("%+v", a)
 	}
 }
@@ -74,6 +74,7 @@ func TestWrongTriggerIsRefusedOnTheCommandLine(t *testing.T) {
 		want string
 	}{
 		{"a k", "cron is missing: set one of cron, every, after, daily and at"},
+		{"a k --cron 99", "cron must have five fields, or six with seconds first, not 1"},
 		{"a k --every 1ms", "every must be at least 50ms"},
 		{"a k --cron @daily --zone Mars", "zone names no time zone"},
 		{"a k --at 2020-01-01T00:00:00Z", "never fires"},

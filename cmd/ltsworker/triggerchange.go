@@ -56,7 +56,7 @@ func newTriggerRun(g *globals) *cobra.Command {
 		Use:   "run NAME",
 		Short: "Make a task of a trigger now, besides its schedule",
 		Long: `Make a task of a trigger now, besides its schedule, even if it is paused. The planned
-time of the task is now. The output is the id and the state of the task.`,
+time of the task is now. The output is the id of the task, and "made" or "duplicate".`,
 		Args: between(1, 1, "a trigger's NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
@@ -149,6 +149,9 @@ func printFirings(ctx context.Context, cmd *cobra.Command, c *client.Client, nam
 		return err
 	}
 	if len(records) == 0 {
+		if _, err := c.Triggers().Get(ctx, name); err != nil {
+			return suggestTrigger(ctx, c, name, err)
+		}
 		return reportNone(cmd, "trigger "+terminal.Printable(name)+" has no history")
 	}
 	tab := terminal.NewTable(cmd.OutOrStdout(), "PLANNED", "LATE", "OUTCOME", "TASK", "WHY")

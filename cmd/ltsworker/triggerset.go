@@ -13,9 +13,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/ltsworker/ltsworker/internal/client"
-	"github.com/ltsworker/ltsworker/internal/config"
 	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/terminal"
+	"github.com/ltsworker/ltsworker/internal/timespan"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/trigger"
 	"github.com/ltsworker/ltsworker/trigger/calendar"
@@ -80,6 +80,7 @@ week), or six with seconds first. --template is a payload in which {{planned}},
 	flags.Var((*textFlag)(&f.calendar), "calendar", "fire only on days of the calendar `NAME`: weekdays, cn-workdays")
 	flags.Var((*textFlag)(&f.except), "except-calendar", "do not fire on days of the calendar `NAME`")
 	flags.StringToStringVar(&f.calendarFiles, "calendar-file", nil, "read the calendar from a file in JSON or ICS: `NAME=FILE`; the config files of\nthe replicas need it, too")
+	flags.Lookup("calendar-file").DefValue = "" // else the help shows []
 	flags.Var(&f.start, "start", "fire from this time on")
 	flags.Var(&f.end, "end", "fire before this time only")
 	flags.Var(&f.jitter, "jitter", "delay each firing by a random time below this")
@@ -139,7 +140,7 @@ func (f *triggerFlags) definition(cmd *cobra.Command, args []string) (def pool.T
 func (f *triggerFlags) interval() (*pool.Daily, error) {
 	clocks, every, ok := strings.Cut(f.daily, "/")
 	from, to, ok2 := strings.Cut(clocks, "-")
-	d, err := config.ParseDuration(every)
+	d, err := timespan.Parse(every)
 	if !ok || !ok2 || err != nil {
 		return nil, usagef("--daily must be FROM-TO/EVERY such as 09:00-17:00/10m, not %s", terminal.Quoted(f.daily))
 	}

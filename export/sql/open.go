@@ -2,7 +2,11 @@ package sql
 
 import (
 	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -32,11 +36,14 @@ func openPostgres(dsn string) (*Exporter, error) {
 	}}, nil
 }
 
-// openSQLite makes an exporter for the file at path, without a call. A transaction is on the
-// disk when it ends, because the staged result is then removed.
+// openSQLite makes an exporter for the file at path, without opening it. A transaction is on
+// the disk when it ends, because the staged result is then removed.
 func openSQLite(path string) (*Exporter, error) {
 	full, err := filepath.Abs(path)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkFile(full); err != nil {
 		return nil, err
 	}
 	q := url.Values{"mode": {"rwc"}, "_txlock": {"immediate"},
@@ -46,6 +53,24 @@ func openSQLite(path string) (*Exporter, error) {
 		return nil, err
 	}
 	return &Exporter{db: db, place: path, dialect: dialect{rebind: func(query string) string { return query }, bytes: "BLOB"}}, nil
+}
+
+// checkFile returns an error unless a file at path can exist: SQLite makes the file, not its
+// directory.
+func checkFile(path string) error {
+	dir := filepath.Dir(path)
+	switch info, err := os.Stat(dir); {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("the directory %s does not exist: make it, or correct the path", dir)
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return fmt.Errorf("%s is not a directory: correct the path", dir)
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("%s is a directory: give the path of a file", path)
+	}
+	return nil
 }
 
 // numbered replaces the placeholders ? with $1, $2 and so on. No query of this package has

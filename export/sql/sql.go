@@ -66,7 +66,7 @@ var (
 // *task.FieldError if cfg cannot be used.
 //
 // New does not connect: the database may be unreachable when the service starts. The first
-// call that reaches it makes the table.
+// call that reaches it makes the table. The directory of an SQLite file must exist.
 func New(where string, cfg Config) (*Exporter, error) {
 	if err := task.CheckName(cfg.Pool); err != nil {
 		return nil, &task.FieldError{Field: "pool", Msg: err.Error()}

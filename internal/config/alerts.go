@@ -185,7 +185,7 @@ func (r *yamlReader) alertRule(n *yaml.Node, at string) (rule alert.Rule) {
 		field{"recovery", r.flag(&recovery)})
 	rule.NoRecovery = !recovery
 	if rule.When == "" && !r.refused(at) {
-		r.add(n, at, "needs when, such as when: oldest_wait; there are %s", strings.Join(alert.Conditions(), ", "))
+		r.add(n, joinKey(at, "when"), "is missing, such as when: oldest_wait; there are %s", strings.Join(alert.Conditions(), ", "))
 	}
 	switch {
 	case threshold == nil || rule.When == "":

@@ -109,10 +109,11 @@ func TestAllMistakesOfAlertsAreReportedAtOnceWithTheirLines(t *testing.T) {
     four: {when: watchdog, over: 1, to: [zz]}
     five: {over: 1}
     six: {when: waiting, under: 1, kinds: [k]}
+    seven: {when: waiting, by: [queue], keep: 2d}
 `)
 	c.OpenAlerts(nil)
 	err := c.Err()
-	if err == nil || strings.Contains(err.Error(), "SECRETVALUE") {
+	if err == nil || strings.Contains(err.Error(), "SECRETVALUE") || strings.Count(err.Error(), "rules.five") != 1 {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
@@ -123,7 +124,8 @@ func TestAllMistakesOfAlertsAreReportedAtOnceWithTheirLines(t *testing.T) {
 		":10: alerts.receivers.f.webhook.headers.Authorization must name a variable",
 		":12: alerts.rules.one.when is not a condition", "did you mean oldest_wait?", ":13: alerts.rules.two.x.over needs a unit, as in 5s or 5m",
 		":14: alerts.rules.three.over must be a percentage such as 90%", ":15: alerts.rules.four.over is not for watchdog", `:15: alerts.rules.four.to names "zz"`,
-		":16: alerts.rules.five needs when", ":17: alerts.rules.six.under is only for when: replicas", ":17: alerts.rules.six.kinds is not for waiting",
+		":16: alerts.rules.five.when is missing", ":17: alerts.rules.six.under is only for when: replicas", ":17: alerts.rules.six.kinds is not for waiting",
+		":18: alerts.rules.seven.by is only for conditions that count events, not for waiting", ":18: alerts.rules.seven.keep must be from 0 to 24h, not 2d",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in\n%v", want, err)

@@ -108,7 +108,9 @@ func (c *Config) OpenExports(poolName string) error {
 			where = strings.TrimSpace(string(text))
 		}
 		if err == nil && key != "dir" {
-			p.Exporter, err = sql.New(where, sql.Config{Pool: poolName})
+			if p.Exporter, err = sql.New(where, sql.Config{Pool: poolName}); err != nil {
+				err = fmt.Errorf("cannot be used: %s", strings.TrimPrefix(err.Error(), "export to a database: "))
+			}
 		}
 		if err != nil {
 			c.Refuse(joinKey(at, key), err.Error())

@@ -167,7 +167,7 @@ func (c *Config) secret(from source, base, key string) string {
 	case from.env != "":
 		value := strings.TrimSpace(os.Getenv(from.env))
 		if value == "" {
-			return refuse("names the variable %s, which is not set: set it in the environment of the replica", from.env)
+			return refuse("names the variable %s, which is not set: set it in the environment of the process", from.env)
 		}
 		return value
 	case from.file == "":

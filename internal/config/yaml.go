@@ -12,6 +12,7 @@ import (
 	"github.com/ltsworker/ltsworker/internal/health"
 	"github.com/ltsworker/ltsworker/internal/spelling"
 	"github.com/ltsworker/ltsworker/internal/terminal"
+	"github.com/ltsworker/ltsworker/internal/timespan"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -274,7 +275,7 @@ func (r *yamlReader) duration(to *time.Duration, forever bool) func(*yaml.Node, 
 			*to = task.Forever
 			return
 		}
-		d, err := ParseDuration(n.Value)
+		d, err := timespan.Parse(n.Value)
 		switch {
 		case err != nil && forever:
 			r.add(n, key, "%v, or none", err)

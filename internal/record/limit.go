@@ -37,7 +37,10 @@ func Limits(ctx context.Context, p *pool.Pool, scope task.Scope, name string) ([
 			}
 		}
 		if scope == task.QueueScope && len(limits) == 0 {
-			return nil, &NoQueueError{name}
+			if err := CheckServed(ctx, p, name); err != nil {
+				return nil, err
+			}
+			limits = append(limits, Limit{Scope: task.QueueScope, Name: name})
 		}
 	}
 	if of(task.GroupsScope) || of(task.GroupScope) {
@@ -87,7 +90,10 @@ func Rates(ctx context.Context, p *pool.Pool, scope task.Scope, name string) ([]
 			}
 		}
 		if name != "" && !known {
-			return nil, &NoQueueError{name}
+			if err := CheckServed(ctx, p, name); err != nil {
+				return nil, err
+			}
+			rates = append(rates, Rate{Scope: task.QueueScope, Name: name, Rate: terminal.RateLimitText(task.Rate{})})
 		}
 	}
 	if scope == task.QueueScope {
@@ -117,6 +123,28 @@ func Rates(ctx context.Context, p *pool.Pool, scope task.Scope, name string) ([]
 		}
 	}
 	return rates, err
+}
+
+// Served returns the queues that live replicas serve, of each up to 250. Until such a queue has a
+// setting or a task, it is not among those of Pool.Queues.
+func Served(ctx context.Context, p *pool.Pool) (map[string]bool, error) {
+	replicas, err := p.Replicas(ctx)
+	queues := map[string]bool{}
+	for _, r := range replicas {
+		for q := range r.Queues {
+			queues[q] = true
+		}
+	}
+	return queues, err
+}
+
+// CheckServed returns a NoQueueError unless a live replica serves the queue.
+func CheckServed(ctx context.Context, p *pool.Pool, queue string) error {
+	served, err := Served(ctx, p)
+	if err == nil && !served[queue] {
+		err = &NoQueueError{queue}
+	}
+	return err
 }
 
 // NoQueueError is returned when the pool has no queue with the name. It wraps task.ErrNoQueue.

@@ -3,6 +3,7 @@ package schedule
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -45,13 +46,20 @@ func ParseCron(expression string, zone *time.Location, key string) (*Cron, error
 	case strings.Contains(expression, "TZ="):
 		return nil, errors.New("must not name a zone: give it as zone")
 	}
+	if n := len(strings.Fields(expression)); !strings.HasPrefix(expression, "@") && n != 5 && n != 6 {
+		hint := ""
+		if n == 7 {
+			hint = ": give the years by start and end"
+		}
+		return nil, fmt.Errorf("must have five fields, or six with seconds first, not %d%s", n, hint)
+	}
 	p, err := cron.TryNewParser(fields)
 	if err != nil {
 		return nil, err
 	}
 	times, err := p.WithMaxSearchYears(searchYears).WithHashKey(key).Parse(expression)
 	if err != nil {
-		return nil, err
+		return nil, unreadable(expression, err)
 	}
 	// The zone of the parser's schedule is UTC: that of local times.
 	spec, ok := times.(*cron.SpecSchedule)
@@ -64,6 +72,18 @@ func ParseCron(expression string, zone *time.Location, key string) (*Cron, error
 		return nil, errors.New("never matches a date")
 	}
 	return c, nil
+}
+
+// quartzLast matches the last field of an expression of Quartz for the last day of the week of a month.
+var quartzLast = regexp.MustCompile(`(?i)\s([0-7]|[a-z]{3})L$`)
+
+// unreadable returns the error for an expression that the parser does not know.
+func unreadable(expression string, err error) error {
+	if m := quartzLast.FindStringSubmatch(expression); m != nil {
+		return fmt.Errorf("cannot end with %sL: write FRI#L for the last Friday of the month", m[1])
+	}
+	text, _, _ := strings.Cut(err.Error(), ": strconv.")
+	return fmt.Errorf("cannot be read: %s", text)
 }
 
 // Next implements Schedule.

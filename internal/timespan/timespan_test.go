@@ -1,8 +1,10 @@
-package config
+package timespan
 
 import (
 	"testing"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestDurationsTakeGoSyntaxAndDays(t *testing.T) {
@@ -10,7 +12,7 @@ func TestDurationsTakeGoSyntaxAndDays(t *testing.T) {
 		"0s": 0, "500ms": 500 * time.Millisecond, "90s": 90 * time.Second, "1h30m": 90 * time.Minute,
 		"7d": 7 * day, "1.5d": 36 * time.Hour, "1d12h": 36 * time.Hour, "0d": 0, "3650d": 3650 * day,
 	} {
-		got, err := ParseDuration(in)
+		got, err := Parse(in)
 		if err != nil || got != want {
 			t.Errorf("%q: got %v, %v; want %v", in, got, err, want)
 		}
@@ -36,7 +38,7 @@ func TestBadDurationsSayWhatToWrite(t *testing.T) {
 		"1d\x1b[31m":   shape + `"1d\x1b[31m"`,
 		"99999999999h": shape + `"99999999999h"`,
 	} {
-		if got, err := ParseDuration(in); err == nil || err.Error() != want {
+		if got, err := Parse(in); err == nil || err.Error() != want {
 			t.Errorf("%q: got %v, %v; want %q", in, got, err, want)
 		}
 	}
@@ -47,11 +49,11 @@ func FuzzDuration(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		d, err := ParseDuration(s)
-		if err == nil && (d < 0 || d > maxDuration) {
+		d, err := Parse(s)
+		if err == nil && (d < 0 || d > task.MaxDuration) {
 			t.Errorf("%q was taken as %v", s, d)
 		}
-		if again, err := ParseDuration(d.String()); err != nil || again != d {
+		if again, err := Parse(d.String()); err != nil || again != d {
 			t.Errorf("%q gave %v, which reads as %v, %v", s, d, again, err)
 		}
 	})
