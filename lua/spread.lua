@@ -6,13 +6,14 @@
 --       or ended}.
 -- Keeps: each child is made once, because the step that makes it moves the cursor of the parent. A queue takes no more
 -- children than its cap allows. A parent ends once: by its children, a stop or its deadline.
--- uses: base parents record removal spread stopping totals trim wake
+-- uses: base parents queue record removal spread stopping totals trim wake
 local made, ended = 0, 0
 local first = call('ZRANGEBYSCORE', Parents.SPREADING, '-inf', NOW_TEXT, 'LIMIT', 0, 1)[1]
 -- Redis that is full refuses new children. Others are stopped also then.
 if first and Record.soft('GETRANGE', Record.key(first), 0, 0) ~= 'r' then run_when_full() end
 if first then made, ended = Spread.step(first) end
 Stopping.close()
+Queue.write()
 Trim.close()
 Removal.write()
 Totals.write()

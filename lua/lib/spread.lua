@@ -1,4 +1,4 @@
--- uses: base broadcast children finish line loss parents queue record settings shards stopping task
+-- uses: base broadcast children finish line loss parents record settings shards stopping task
 -- Steps that make the children of a running parent, stop those of a parent that has ended, or end tasks that only a replica
 -- could run that has gone.
 
@@ -59,7 +59,6 @@ local function advance(p)
   end
   local n = #new
   Children.make(p, g, new)
-  Queue.write()
   call('HSET', extras, 'shards_next', whole(index))
   if index < total then at = whole(NOW + (waits and WAIT or 0)) end
   return n, at
