@@ -96,6 +96,44 @@ func TestFullRedisRefusesNewTasksAndDrains(t *testing.T) {
 	}
 }
 
+// The parent that needs children has waited for longer than the one whose children have to be stopped.
+func TestFullRedisStopsChildrenBesideAParentThatRuns(t *testing.T) {
+	rdb, s, _ := troubled(t)
+	ctx := t.Context()
+	spread := func() time.Duration {
+		next, err := s.Spread(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return next
+	}
+	enqueue(t, s, task.Spec{Kind: "k", ID: "ended", Shards: 3})
+	spread()
+	enqueue(t, s, task.Spec{Kind: "k", ID: "runs", Shards: 3})
+	if _, err := s.Stop(ctx, "enough", "ended"); err != nil {
+		t.Fatal(err)
+	}
+	if err := rdb.ConfigSet(ctx, "maxmemory", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	spread()
+	if next := spread(); next < 4*time.Second || next > 5*time.Second {
+		t.Errorf("the parent that needs children is tried again in %v", next)
+	}
+	children, err := s.Get(ctx, "ended/0", "ended/1", "ended/2", "runs/0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range children[:3] {
+		if c.State != task.Stopped {
+			t.Errorf("%s is %s", c.ID, c.State)
+		}
+	}
+	if children[3] != nil {
+		t.Error("a child was made")
+	}
+}
+
 func TestReplicaThatThePoolForgotGetsNothing(t *testing.T) {
 	rdb, s, exchange := troubled(t)
 	if err := rdb.FlushAll(t.Context()).Err(); err != nil {
