@@ -96,6 +96,14 @@ func TestJobOfAHostWithoutReplicasForAWeekIsAnOrphan(t *testing.T) {
 		t.Errorf("the host is looked for again in %v, %v", next, err)
 	}
 	w.findsNothing()
+	named := false
+	for f, err := range w.store.Inspect(t.Context(), task.Inspection{}) {
+		w.must(err)
+		named = named || strings.Contains(f.What, "with the labels host=h, such as") && strings.HasSuffix(f.Do, "After 7 days without one the task ends")
+	}
+	if !named {
+		t.Error("the inspection does not say when the tasks end")
+	}
 	unserved(0, 0)
 	unserved(20*week, week-step-1) // counts as ten minutes
 	running()
