@@ -6,13 +6,33 @@
 --       or ended}.
 -- Keeps: each child is made once, because the step that makes it moves the cursor of the parent. A queue takes no more
 -- children than its cap allows. A parent ends once: by its children, a stop or its deadline.
--- uses: base parents record removal spread stopping totals trim wake
-local made, ended = 0, 0
-local first = call('ZRANGEBYSCORE', Parents.SPREADING, '-inf', NOW_TEXT, 'LIMIT', 0, 1)[1]
--- Redis that is full refuses new children. Others are stopped also then.
-if first and Record.soft('GETRANGE', Record.key(first), 0, 0) ~= 'r' then run_when_full() end
-if first then made, ended = Spread.step(first) end
+-- uses: base parents queue record removal spread stopping totals trim wake
+local MOST = 1000 -- entries that a step looks at if Redis is full
+
+-- runs reports whether an entry is that of a running parent, whose step makes children.
+local function runs(entry) return Record.soft('GETRANGE', Record.key(entry), 0, 0) == 'r' end
+
+-- next_entry returns the entry that has waited for longest, nil if none is due. Redis that is full refuses new children.
+-- Then it returns the first entry that makes none, so that tasks end also then.
+local function next_entry()
+  local first = call('ZRANGEBYSCORE', Parents.SPREADING, '-inf', NOW_TEXT, 'LIMIT', 0, 1)[1]
+  local is_parent = first and runs(first)
+  if is_parent and type(redis.pcall('ZADD', Parents.SPREADING, 'XX', NOW_TEXT, first)) == 'table' then
+    for _, entry in ipairs(call('ZRANGEBYSCORE', Parents.SPREADING, '-inf', NOW_TEXT, 'LIMIT', 1, MOST)) do
+      if not runs(entry) then
+        run_when_full()
+        return entry
+      end
+    end
+  end
+  if first and not is_parent then run_when_full() end
+  return first
+end
+
+local made, ended, entry = 0, 0, next_entry()
+if entry then made, ended = Spread.step(entry) end
 Stopping.close()
+Queue.write()
 Trim.close()
 Removal.write()
 Totals.write()

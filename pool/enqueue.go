@@ -118,8 +118,8 @@ func (p *Pool) enqueueChecked(ctx context.Context, s Spec) (Receipt, error) {
 //
 // All specs are checked before any task is made. Everything that is wrong with them is
 // returned at once, as FieldErrors such as "specs[3].queue". The tasks are then made in
-// atomic batches of up to 500 tasks, about 4 MiB, and 100 changes of queue, kind or
-// options from one task to the next.
+// atomic batches of up to 500 tasks, about 4 MiB, 25 broadcasts, and 100 changes of queue,
+// kind or options from one task to the next.
 //
 // If the store refuses tasks or fails on the way, the error contains how many and the
 // first few; there is still a receipt for every task. If the Err of a receipt is

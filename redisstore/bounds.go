@@ -10,6 +10,7 @@ const (
 	maxBatch      = 1000    // tasks in one atomic step of an enqueue
 	maxShapes     = 100     // changes of queue, kind or options
 	maxBatchBytes = 4 << 20 // payloads and headers; one task always fits
+	maxBroadcasts = 25      // broadcasts, each of which takes 100 µs with a thousand replicas
 
 	// An entry takes 20 µs, or 100 µs if its task has a queue and kind of its own, a
 	// group, a unique key and a TTL.

@@ -234,10 +234,11 @@ func TestEnqueueIsBounded(t *testing.T) {
 		spec func(i int) task.Spec
 		want int
 	}{
-		"tasks":  {func(int) task.Spec { return task.Spec{} }, maxBatch},
-		"shapes": {func(i int) task.Spec { return task.Spec{Group: fmt.Sprint(i / 2)} }, 2 * maxShapes},
-		"bytes":  {func(int) task.Spec { return task.Spec{Payload: make([]byte, 1<<20)} }, maxBatchBytes >> 20},
-		"one":    {func(int) task.Spec { return task.Spec{Payload: make([]byte, 2*maxBatchBytes)} }, 1},
+		"tasks":      {func(int) task.Spec { return task.Spec{} }, maxBatch},
+		"shapes":     {func(i int) task.Spec { return task.Spec{Group: fmt.Sprint(i / 2)} }, 2 * maxShapes},
+		"bytes":      {func(int) task.Spec { return task.Spec{Payload: make([]byte, 1<<20)} }, maxBatchBytes >> 20},
+		"broadcasts": {func(i int) task.Spec { return task.Spec{Broadcast: i%2 == 0} }, 2 * maxBroadcasts},
+		"one":        {func(int) task.Spec { return task.Spec{Payload: make([]byte, 2*maxBatchBytes)} }, 1},
 	} {
 		specs := make([]task.Spec, 1500)
 		for i := range specs[:min(len(specs), 1+c.want)] {

@@ -50,6 +50,9 @@ func (s *Store) inspectLines(ctx context.Context, st task.Stats, live []task.Rep
 			waits := plural(l.Waiting, "1 waits", "%d wait")
 			if l.Waiting == 0 {
 				waits, do = "it runs, and waits for a take-over of its job", "start a replica of the queue with these labels: nothing else can stop the job"
+				if strings.HasPrefix(strings.Join(l.Labels, " "), task.HostLabel) {
+					do += ". After 7 days without one the task ends"
+				}
 			}
 			add(task.SeverityWarning, "queues", fmt.Sprintf("no live replica takes the tasks of queue %s %s, such as %s: %s; %s",
 				q.Name, what, id, task.Closest(serving, l.Labels), waits), do, count("waiting", l.Waiting))

@@ -108,14 +108,17 @@ func nameTasks(receipts []task.Receipt, specs []task.Spec) {
 // its tasks. Consecutive specs of one shape are one group.
 func enqueueArgs(seq *sequence, receipts []task.Receipt, specs []task.Spec) (args []any, n int) {
 	args = make([]any, 3, 24+2*min(len(specs), maxBatch))
-	groups, bytes := 0, 0
+	groups, bytes, broadcasts := 0, 0, 0
 	count, first := 0, 0 // of the last group: the index in args of its number of tasks, and its first task
 	var last shape
 	for ; n < min(len(specs), maxBatch); n++ {
 		sh := shapeOf(&specs[n])
 		bytes += len(specs[n].Payload) + len(sh.words) + sh.size()
+		if specs[n].Broadcast {
+			broadcasts++
+		}
 		other := n == 0 || sh != last
-		if n > 0 && (bytes > maxBatchBytes || other && groups == maxShapes) {
+		if n > 0 && (bytes > maxBatchBytes || broadcasts > maxBroadcasts || other && groups == maxShapes) {
 			break
 		}
 		if other {

@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -78,5 +79,46 @@ func TestUnclaimableTasksCostAClaimNothing(t *testing.T) {
 	fill()
 	if d := cmp.Diff(without, commands(t, rdb, drain)); d != "" {
 		t.Errorf("commands of %d claims without and with 10,000 tasks that no replica can take:\n%s", claims, d)
+	}
+}
+
+// The replicas are read once for all broadcasts of a call, whatever their kinds.
+func TestBroadcastsOfACallReadTheReplicasOnce(t *testing.T) {
+	const replicas, kinds = 40, 20
+	rdb := redisserver.Start(t).Client(t)
+	s := newSite(t, rdb)
+	policies := map[string]task.Policy{}
+	for k := range kinds {
+		policies[fmt.Sprint("k", k)] = task.Policy{}
+	}
+	for r := range replicas {
+		registration := task.Registration{Replica: fmt.Sprint("r", r), Lease: time.Hour, Queues: map[string]task.QueueConfig{"q": {Workers: 1}}, Kinds: policies}
+		if _, err := s.store.Join(t.Context(), registration); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var specs []task.Spec
+	for k := range kinds {
+		specs = append(specs, task.Spec{ID: fmt.Sprint("b", k), Kind: fmt.Sprint("k", k), Queue: "q", Broadcast: true})
+	}
+	n, _ := strconv.Atoi(commands(t, rdb, func() { s.enqueue(t, specs...) })["hmget"])
+	if most := replicas + 10*kinds; n > most {
+		t.Errorf("%d broadcasts make %d calls of HMGET, want at most %d", kinds, n, most)
+	}
+	got, err := s.store.Get(t.Context(), "b0", fmt.Sprint("b", kinds-1))
+	if err != nil || got[0].Shards != replicas || got[1].Shards != replicas {
+		t.Errorf("%+v, %v", got, err)
+	}
+
+	registration := task.Registration{Replica: "r0", Lease: time.Hour, Queues: map[string]task.QueueConfig{"q": {Workers: 1}}, Kinds: policies, Disabled: []string{"k1"}}
+	if _, err := s.store.Join(t.Context(), registration); err != nil {
+		t.Fatal(err)
+	}
+	for k := range specs {
+		specs[k].ID = fmt.Sprint("c", k)
+	}
+	s.enqueue(t, specs...)
+	if got, err = s.store.Get(t.Context(), "c0", "c1", "c2"); err != nil || got[0].Shards != replicas || got[1].Shards != replicas-1 || got[2].Shards != replicas {
+		t.Errorf("with a disabled handler: %+v, %v", got, err)
 	}
 }

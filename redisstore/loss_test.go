@@ -84,6 +84,24 @@ func TestDamagedChildOfAReplicaThatHasGoneHoldsUpNoOther(t *testing.T) {
 	}
 }
 
+// The name of the job is lost, so its clean-up is over and the task is tried again, at once.
+func TestTaskOfAReplicaThatHasGoneIsTriedAgain(t *testing.T) {
+	w := newWreck(t, redisserver.Shared(t).Client(t))
+	w.enqueue(task.Spec{ID: "m", Queue: "q2", Labels: []string{"id=r"}})
+	got := w.claim(1, "q2")[0]
+	w.must(w.store.SaveJob(t.Context(), "q2", task.Attempt{ID: "m", Fence: got.Fence}, 1, nil, "job"))
+	r := reportOn(got, task.Fail)
+	r.DelaySet = true
+	w.exchange(nil, r)
+	w.do("HDEL", "more:m", "job")
+	w.leave()
+	w.spread()
+	if state := w.state("m"); state != task.Waiting {
+		t.Errorf("it is %s", state)
+	}
+	w.findsNothing()
+}
+
 func TestTakeOversOfAnotherTypeAreNotHandledAgain(t *testing.T) {
 	w := newWreck(t, redisserver.Shared(t).Client(t))
 	w.do("SET", "takeover:q2#id=gone", "x")

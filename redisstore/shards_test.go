@@ -137,3 +137,36 @@ func TestBroadcastSaysWhichBoundItExceeds(t *testing.T) {
 		t.Errorf("the broadcast is %s: %s", b.State, b.Error)
 	}
 }
+
+// One call may retry many parents, so it copies no results. The first step for the children does.
+func TestRetryOfAParentCopiesNoResults(t *testing.T) {
+	w := newWreck(t, redisserver.Shared(t).Client(t))
+	w.enqueue(task.Spec{ID: "p", Queue: "q2", Shards: 2, Retain: new(time.Hour)})
+	w.spread()
+	got := w.claim(2, "q2")
+	first := reportOn(got[0], task.Succeed)
+	first.Result = []byte(strings.Repeat("1", 1000))
+	fails := reportOn(got[1], task.Fail)
+	fails.Code = task.CodePermanent
+	w.exchange(nil, first, fails)
+	for range 2 { // the second time after an end without a step
+		if _, err := w.store.Retry(t.Context(), task.Edit{}, "p"); err != nil || w.state("p") != task.Running {
+			t.Fatalf("%s, %v", w.state("p"), err)
+		}
+		if n := w.rdb.HLen(t.Context(), w.prefix+"results:p").Val(); n > 0 {
+			t.Errorf("the retry has copied %d results", n)
+		}
+		w.stop("p")
+	}
+	if _, err := w.store.Retry(t.Context(), task.Edit{}, "p"); err != nil {
+		t.Fatal(err)
+	}
+	w.spread()
+	second := reportOn(w.claim(1, "q2")[0], task.Succeed)
+	second.Result = []byte("2")
+	w.exchange(nil, second)
+	if p := w.task("p"); p.State != task.Succeeded || string(p.Result) != "["+string(first.Result)+",2]" {
+		t.Errorf("the parent is %s with %s", p.State, p.Result)
+	}
+	w.findsNothing()
+}

@@ -96,6 +96,40 @@ func TestFullRedisRefusesNewTasksAndDrains(t *testing.T) {
 	}
 }
 
+// Parents that need children have waited for longer than the one whose children have to be stopped.
+func TestFullRedisStopsChildrenBesideParentsThatRun(t *testing.T) {
+	rdb, s, _ := troubled(t)
+	ctx := t.Context()
+	enqueue(t, s, task.Spec{Kind: "k", ID: "ended", Shards: 3})
+	if _, err := s.Spread(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 200 {
+		enqueue(t, s, task.Spec{Kind: "k", ID: fmt.Sprint("runs", i), Shards: 3})
+	}
+	if _, err := s.Stop(ctx, "enough", "ended"); err != nil {
+		t.Fatal(err)
+	}
+	if err := rdb.ConfigSet(ctx, "maxmemory", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if next, err := s.Spread(ctx); err != nil || next != time.Millisecond {
+		t.Errorf("the next step follows in %v, %v", next, err)
+	}
+	children, err := s.Get(ctx, "ended/0", "ended/1", "ended/2", "runs0/0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range children[:3] {
+		if c.State != task.Stopped {
+			t.Errorf("%s is %s", c.ID, c.State)
+		}
+	}
+	if _, err := s.Spread(ctx); err == nil || !strings.Contains(err.Error(), "maxmemory") || children[3] != nil {
+		t.Errorf("the children of a running parent: %v, want advice about maxmemory", err)
+	}
+}
+
 func TestReplicaThatThePoolForgotGetsNothing(t *testing.T) {
 	rdb, s, exchange := troubled(t)
 	if err := rdb.FlushAll(t.Context()).Err(); err != nil {

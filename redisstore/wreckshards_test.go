@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/ltsworker/ltsworker/task"
@@ -95,6 +96,32 @@ var shardDamageCases = []damageCase{
 		w.spread()
 		if got := w.task("mine"); got.State != task.Failed || got.Code != task.CodeLost || got.Orphan != "job" {
 			w.t.Errorf("it is %s with %s, orphan %q", got.State, got.Code, got.Orphan)
+		}
+	}},
+	{"JobOfAHostDeleted", func(w *wreck) {
+		w.enqueue(task.Spec{ID: "mine", Queue: "q2", Labels: []string{"host=h"}})
+		_, err := w.store.Join(w.t.Context(), task.Registration{Replica: "far", Host: "h", Lease: time.Hour, Queues: wreckQueues})
+		w.must(err)
+		x := task.Exchange{Replica: "far", Sequence: 1, Call: 1, Lease: time.Hour, Claims: []task.Claim{{Queue: "q2", N: 1}}}
+		got, err := w.store.Exchange(w.t.Context(), x)
+		w.must(err)
+		mine := tasksOf(got)[0]
+		w.must(w.store.SaveJob(w.t.Context(), "q2", task.Attempt{ID: "mine", Fence: mine.Fence}, 1, nil, "job"))
+		x.Call, x.Claims, x.Reports = 2, nil, []task.Report{reportOn(mine, task.Release)}
+		_, err = w.store.Exchange(w.t.Context(), x)
+		w.must(err)
+		w.must(w.store.Leave(w.t.Context(), "far"))
+		w.do("DEL", "spreading")
+	}, "job_waits", func(w *wreck) {
+		next, err := w.store.Spread(w.t.Context())
+		if err != nil || next < 9*time.Minute || next > 10*time.Minute {
+			w.t.Errorf("the host is looked for again in %v, %v", next, err)
+		}
+		w.do("HSET", "meta", "unserved:q2#host=h", fmt.Sprintf("%d %d", w.now(w.t).UnixMilli(), 7*24*time.Hour/time.Millisecond))
+		w.do("ZADD", "spreading", 5, "line q2#host=h")
+		w.spread()
+		if w.state("mine") != task.Failed || w.rdb.HExists(w.t.Context(), w.prefix+"meta", "unserved:q2#host=h").Val() {
+			w.t.Errorf("it is %s", w.state("mine"))
 		}
 	}},
 	{"ChildOfABroadcastThatIsNone", func(w *wreck) { w.do("SADD", "broadcast:r", "wait") }, "wrong_index", nil},

@@ -88,13 +88,15 @@ end
 -- task with a job.
 function Ending.apply(op, at, run, width, from_outside)
   local m = Task.load(ARGV[at], run)
+  local elsewhere = ARGV[at + 3] == 'elsewhere' and string.find(op, '^release')
+  if elsewhere then ARGV[at + 3] = 'released' end
   if m and m.home and m.run then return Staged.finish(op, at, m) end
   if not m or m.state ~= 'running' then
     Totals.count('orphans')
     return 'g'
   end
   if string.sub(op, -1) == '+' then op, m.meta = string.sub(op, 1, -2), ARGV[at + width - 1] end
-  if op == 'release' and ARGV[at + 3] == 'elsewhere' then m.elsewhere, ARGV[at + 3] = true, 'released' end
+  if elsewhere then m.elsewhere = true end
   local job = m.run.flag > '1' and Jobs.of(m)
   if job and job.cleanup and not from_outside then return nil, cleaned_up(m, job, op, at) end
   if op == 'detach' and m.run.flag == Outside.TOKEN and Outside.has_token(m.id) and not Request.of(m) then

@@ -33,13 +33,21 @@ function Gather.close(parent, keep)
   call('DEL', key(parent))
 end
 
--- again prepares a retry of the parent. It drops all results if drop is true.
+-- again prepares a retry of the parent. It drops all results if drop is true. Otherwise the first step for its children
+-- restores them: one call may retry many parents.
 function Gather.again(parent, drop)
   local extras = Record.extras_key(parent)
-  local kept = call('HGET', extras, 'shard_results')
-  call('HDEL', extras, 'shard_results', 'shards_omitted')
+  call('HDEL', extras, 'shards_omitted')
   call('DEL', key(parent))
-  if drop then return call('HDEL', extras, 'shards_bytes') end
-  local valid, flat = pcall(cjson.decode, kept or '[]')
+  if drop then call('HDEL', extras, 'shard_results', 'shards_bytes') end
+end
+
+-- restore puts the results of a parent that was retried back.
+function Gather.restore(parent)
+  local extras = Record.extras_key(parent)
+  local kept = call('HGET', extras, 'shard_results')
+  if not kept then return end
+  call('HDEL', extras, 'shard_results')
+  local valid, flat = pcall(cjson.decode, kept)
   if valid and type(flat) == 'table' then in_parts(2000, flat, 'HSET', key(parent)) end
 end

@@ -1,13 +1,16 @@
 -- uses: attempts base broadcast cleanup finish full jobs line outside parents policy record request server stopping task
--- Ends tasks that only one replica could run after that replica has gone. These are children of broadcasts (see
--- broadcast.lua), also if the replica only drains, and tasks with its label id= that wait for a take-over (see jobs.lua).
--- The id of a replica is never used again, so a task of the second kind would count for its limits for ever. A task with
--- the label that has not started counts for no limit. It is left to wait.
+-- Ends tasks that no replica can run. These are
+-- - children of broadcasts whose replica has gone or drains: see broadcast.lua,
+-- - tasks that wait for a take-over (see jobs.lua) by a replica, their label id=, that has gone: its id is never used again,
+-- - tasks that wait for a take-over by a replica of a host, their label host=, that has had none for UNSERVED ms.
+-- They would count for their limits for ever. A task with such a label that has not started counts for no limit. It is left
+-- to wait.
 
 -- MOST is how many tasks one step looks at. WAIT is after how many ms the next one follows if it has ended none, RECHECK if
 -- the replica is on the list and does not serve the line. REPORT is for how many ms a task without a timeout waits for a
--- report from outside.
+-- report from outside. GAP is after how many ms a line of a host is looked at again, and how many of them count.
 local MOST, WAIT, RECHECK, REPORT = 100, 500, 60000, 86400000
+local UNSERVED, GAP = 7 * 86400000, 600000
 
 -- lose ends a task that no replica runs. It returns whether it did.
 local function lose(m, why)
@@ -59,21 +62,45 @@ local function await(m)
   return true
 end
 
--- line ends tasks of a line that wait for a take-over, if its replica has gone. It returns how many, and the time of the
+-- is_unserved counts for how many ms a line of a host has had no server: meta has in unserved:LINE when it was counted last,
+-- and the sum. Time in which no replica ran, or by which the clock was set forward, counts as GAP. is_unserved returns
+-- whether the sum has reached UNSERVED.
+local function is_unserved(line)
+  local field = 'unserved:' .. line
+  local at, sum = string.match(call('HGET', META, field) or '', '^(%d+) (%d+)$')
+  sum = (number(sum) or 0) + math.min(math.max(NOW - (number(at) or NOW), 0), GAP)
+  call('HSET', META, field, NOW_TEXT .. ' ' .. whole(sum))
+  return sum >= UNSERVED
+end
+
+-- why_lost returns why the tasks of a line that wait for a take-over end. If they do not, it returns nil and after how many
+-- ms they are looked at again, nil for never.
+local function why_lost(line, queue, labels)
+  local replica, is_served = string.match(labels, '^id=([^,]+)'), Server.of(queue, labels)[1]
+  if replica then
+    if not Record.soft('HGET', P .. 'replica:' .. replica, 'about') then return 'replica ' .. replica .. ' has gone' end
+    return nil, not is_served and RECHECK
+  end
+  if is_served then return nil end
+  if not is_unserved(line) then return nil, GAP end
+  return 'no replica of queue ' .. queue .. ' has had the labels ' .. string.gsub(labels, ',', ' ') .. ' for 7 days'
+end
+
+-- line ends tasks of a line that wait for a take-over, if no replica will make it. It returns how many, and the time of the
 -- next step, nil for none. A damaged task leaves the line; the doctor lists it again.
 function Loss.line(line)
   local queue, labels = Line.split(line)
-  local replica, ended = string.match(labels or '', '^id=([^,]+)'), 0
-  local key = P .. 'takeover:' .. line
-  local ids = replica and Record.soft('ZRANGE', key, 0, MOST - 1)
+  local key, ended = P .. 'takeover:' .. line, 0
+  local ids = labels and Record.soft('ZRANGE', key, 0, MOST - 1)
   if not ids then return 0, nil end -- the doctor renames a key of another type
-  if Record.soft('HGET', P .. 'replica:' .. replica, 'about') then
-    return 0, ids[1] and not Server.of(queue, labels)[1] and whole(NOW + RECHECK) or nil
-  end
-  for _, id in ipairs(ids) do
+  local why, wait
+  if ids[1] then why, wait = why_lost(line, queue, labels) end
+  for _, id in ipairs(why and ids or {}) do
     local m = Task.load_to_change(id)
     if not (m and m.line == line and m.run and m.run.flag == Jobs.UNOWNED) then call('ZREM', key, id)
-    elseif not await(m) and lose(m, 'replica ' .. replica .. ' has gone') then ended = ended + 1 end
+    elseif not (string.find(labels, '^id=') and await(m)) and lose(m, why) then ended = ended + 1 end
   end
-  return ended, Jobs.close(line) and NOW_TEXT or nil
+  if Jobs.close(line) and why then wait = 0 end
+  if not wait then call('HDEL', META, 'unserved:' .. line) end
+  return ended, wait and whole(NOW + wait) or nil
 end

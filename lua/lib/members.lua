@@ -1,4 +1,4 @@
--- uses: base former keeper line parents server wake
+-- uses: base former keeper parents server wake
 -- Removing replicas from their class and from the list.
 
 -- wake_others signals other replicas of the class after one was removed. The removed replica may have been the only one that
@@ -19,18 +19,17 @@ function Members.leave_class(replica, class)
   Server.remove(class)
 end
 
--- lines_to_lose returns the lines whose tasks wait for a take-over by this replica alone.
+-- lines_to_lose returns the lines whose tasks wait for a take-over by this replica, or by one of its host.
 local function lines_to_lose(replica)
   local lines = {}
   for _, line in ipairs(call('ZRANGE', P .. 'serving:' .. replica, 0, 999)) do -- the doctor finds what is left
-    local _, labels = Line.split(line)
-    if string.find(labels or '', '^id=') and call('EXISTS', P .. 'takeover:' .. line) == 1 then lines[#lines + 1] = line end
+    if call('EXISTS', P .. 'takeover:' .. line) == 1 then lines[#lines + 1] = line end
   end
   return lines
 end
 
 -- remove_replica removes a replica from the list, with its own keys. Where it ran is kept: see former.lua. The caller calls
--- Wake.all, which lets the tasks end that only this replica could take over.
+-- Wake.all, which lets the tasks end that no other replica can take over.
 function Members.remove_replica(replica)
   local record = P .. 'replica:' .. replica
   local h = redis.pcall('HMGET', record, 'class', 'host', 'runs_on')

@@ -16,12 +16,12 @@ local function mark(server, queue, wake)
   return true
 end
 
--- lose lets the tasks of a line end as lost whose replica is not on the list: children of broadcasts that wait, and tasks
--- that wait for a take-over. See loss.lua.
+-- lose lets the tasks of a line without a server end as lost: children of broadcasts that wait, and tasks that wait for a
+-- take-over by a replica that has gone, or by a host without replicas. See loss.lua.
 local function lose(line, labels, wake)
   local replica, entries = string.match(labels, '^id=([^,]+)'), {}
-  if not replica then return end
-  if call('EXISTS', P .. 'broadcast:' .. replica) == 1 then entries = { NOW_TEXT, 'replica ' .. replica } end
+  if not (replica or string.find(labels, '^host=')) then return end
+  if replica and call('EXISTS', P .. 'broadcast:' .. replica) == 1 then entries = { NOW_TEXT, 'replica ' .. replica } end
   if call('EXISTS', P .. 'takeover:' .. line) == 1 then
     entries[#entries + 1], entries[#entries + 2] = NOW_TEXT, 'line ' .. line
   end
@@ -38,6 +38,7 @@ function Offer.list(line, wake)
   local servers = Server.of(queue, labels)
   if wake and not servers[1] then lose(line, labels, wake) end
   if not open then return Server.close(line, queue, labels, servers) end
+  if taken_over and servers[1] then call('HDEL', META, 'unserved:' .. line) end
   Server.open(line, queue, servers)
   return servers, taken_over
 end

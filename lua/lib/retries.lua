@@ -1,4 +1,4 @@
--- uses: base broadcast event finish policy queue record server task wake
+-- uses: base broadcast event finish line policy queue record server task wake
 -- What happens to a task after a failed, lost or released attempt.
 
 local LONGEST = 31536000000 -- ms: 365 days; enqueue refuses a longer backoff
@@ -44,16 +44,29 @@ function Retries.most(m)
   return tonumber(m.max_attempts or Policy.of(m.kind).max_attempts or nil) or 5
 end
 
+-- replicas_of returns how many replicas serve the line of a task.
+local function replicas_of(m)
+  local queue, labels = Line.split(m.line)
+  local n, classes = 0, {}
+  if labels then
+    for _, s in ipairs(Server.of(queue, labels)) do
+      if s.replica then n = n + 1 else classes[#classes + 1] = s.class end
+    end
+  else
+    classes = Wake.classes(queue)
+  end
+  for _, class in ipairs(classes) do
+    local key = P .. 'class:' .. class
+    n = n + call('HLEN', key) - call('HEXISTS', key, 'kinds') - call('HEXISTS', key, 'complete')
+  end
+  return n
+end
+
 -- avoid notes the replica of a failed attempt, if another one serves its line. Candidate.start then puts the task on the
 -- schedule for a moment instead of giving it to this replica, at most DEFERRALS times.
 local DEFERRALS = 5
 local function avoid(m)
-  local replicas = 0
-  for _, class in ipairs(Server.classes_of(m.line) or Wake.classes(m.queue)) do
-    local key = P .. 'class:' .. class
-    replicas = replicas + call('HLEN', key) - call('HEXISTS', key, 'kinds') - call('HEXISTS', key, 'complete')
-  end
-  if replicas > 1 then call('HSET', Record.extras_key(m.id), 'avoid', m.replica .. ' ' .. DEFERRALS) end
+  if replicas_of(m) > 1 then call('HSET', Record.extras_key(m.id), 'avoid', m.replica .. ' ' .. DEFERRALS) end
 end
 
 -- fail ends a failed attempt of a task that no longer runs. The task ends as failed, or is tried again after delay (nil: the

@@ -1,4 +1,4 @@
--- uses: base broadcast children finish line loss parents queue record settings shards stopping task
+-- uses: base broadcast children finish gather line loss parents record settings shards stopping task
 -- Steps that make the children of a running parent, stop those of a parent that has ended, or end tasks that only a replica
 -- could run that has gone.
 
@@ -35,6 +35,7 @@ local function advance(p)
   local left, cost, clash = room(g), 1, CLASH
   if g.broadcast then cost, clash = ALONE, ALONE end
   local index, new, at, waits = number(h[1]) or 0, {}, nil, left < 1
+  if index == 0 then Gather.restore(p.id) end
   local is_pending, pages = call('EXISTS', Parents.pending(p.id)) == 1, {}
   local function is_done(i)
     local at_page = i % Shards.PAGE
@@ -59,7 +60,6 @@ local function advance(p)
   end
   local n = #new
   Children.make(p, g, new)
-  Queue.write()
   call('HSET', extras, 'shards_next', whole(index))
   if index < total then at = whole(NOW + (waits and WAIT or 0)) end
   return n, at

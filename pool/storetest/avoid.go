@@ -10,6 +10,7 @@ var avoidRules = []rule{
 	{"RetryAvoidsTheReplicaThatFailed", retryAvoids},
 	{"AvoidedReplicaRunsTheRetryAfterAWhile", avoidedReplicaRunsIt},
 	{"OnlyReplicaOfAQueueIsNotAvoided", onlyReplicaIsNotAvoided},
+	{"OnlyReplicaOfALineIsNotAvoided", onlyReplicaOfALine},
 }
 
 // serveAvoiding joins replicas that serve the default queue and whose policy of kind "k" avoids
@@ -90,4 +91,26 @@ func onlyReplicaIsNotAvoided(fx *fixture) {
 	got := fx.claimFor("a")
 	fx.wantIDs(got, "x")
 	fx.accept(succeed(got[0]))
+}
+
+// Other replicas have the same queues, kinds and labels, and may not take the task.
+func onlyReplicaOfALine(fx *fixture) {
+	kinds := map[string]task.Policy{"k": {AvoidFailed: true}}
+	for replica, host := range map[string]string{"a": "h", "b": "h", "c": "alone"} {
+		fx.joinLabelled(task.Registration{Replica: replica, Host: host, Kinds: kinds})
+	}
+	for label, c := range map[string]struct {
+		replica string
+		avoided bool
+	}{"id=a": {"a", false}, "host=alone": {"c", false}, "host=h": {"a", true}} {
+		id := fx.put("", label)
+		fx.accept(failIn(fx.take(c.replica, 1)[0], 0))
+		if got := fx.take(c.replica, 1); (len(got) == 0) != c.avoided {
+			fx.Errorf("%s: %s got %d tasks of its retry", label, c.replica, len(got))
+		} else if len(got) > 0 {
+			fx.accept(succeed(got[0]))
+		} else {
+			fx.stop(id)
+		}
+	}
 }

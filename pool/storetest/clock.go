@@ -23,6 +23,7 @@ var clockRules = []rule{
 	{"ClockBackLeavesARepeatedTaskADuplicate", clockDuplicate},
 	{"JobWhoseCleanUpsFailIsAnOrphan", jobIsAnOrphan},
 	{"CleanUpThatIsReleasedElsewhereForADayLeavesAnOrphan", cleanUpElsewhere},
+	{"JobOfAHostWithoutReplicasWaits", jobOfAHost},
 	{"TokenOfAReplicaThatHasGoneIsValidUntilTheTimeout", tokenOfAReplicaThatHasGone},
 	{"InspectionReportsAClockThatWasSetBack", clockReported},
 }

@@ -66,6 +66,12 @@ func releasedSave(fx *fixture) {
 	for range 3 {
 		fx.accept(ofSave(release(fx.toSave(), 0)))
 	}
+	r := ofSave(elsewhere(fx.toSave()))
+	r.Delay = 0
+	fx.accept(r)
+	if got := fx.wantEnd("x", task.Exporting, task.CodeReleased); got.Error != "" {
+		fx.Errorf("released because of another remote: error %q", got.Error)
+	}
 	fx.accept(ofSave(release(fx.toSave(), time.Hour)))
 	if got := fx.wantState("x", task.Exporting); got.SavesFailed != 0 || got.Attempt != 1 || got.SaveAt.Before(fx.Now(fx)) {
 		fx.Errorf("released: %+v", got)

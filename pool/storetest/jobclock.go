@@ -97,3 +97,38 @@ func tokenOfAReplicaThatHasGone(fx *fixture) {
 		fx.unknownToken(token, task.OutsideReport{State: task.ReportSucceeded})
 	}
 }
+
+// A host may come back. A time in which no replica runs ends no task.
+func jobOfAHost(fx *fixture) {
+	fx.SetClock(fx, 0)
+	fx.maintain()
+	at := time.Duration(0)
+	come := func(replica, host string) { fx.joinLabelled(task.Registration{Replica: replica, Host: host}) }
+	come("a", "host")
+	fx.limit(task.QueueScope, "q", 1)
+	fx.enqueue(task.Spec{ID: "x", Queue: "q", Labels: []string{"host=host"}, Timeout: task.Forever})
+	t := fx.take("a", 1)[0]
+	for _, replica := range []string{"b", "c"} {
+		fx.job(t, 1, "job-7")
+		fx.acceptOf(t.Replica, release(t, 0))
+		fx.noError(fx.Store.Leave(fx.ctx, t.Replica))
+		for range 5 {
+			at += 40 * 24 * time.Hour
+			fx.jump(at)
+			come("other", "elsewhere")
+			fx.spread()
+		}
+		fx.wantState("x", task.Running)
+		fx.put("next" + replica)
+		if got := fx.runs("other"); got != "" {
+			fx.Errorf("%s started beyond the limit", got)
+		}
+		fx.checkInspection()
+		come(replica, "host")
+		got := fx.take(replica, 1)
+		fx.wantIDs(got, "x")
+		t = got[0]
+	}
+	fx.accept(succeed(t))
+	fx.checkInspection()
+}

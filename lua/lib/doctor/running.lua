@@ -1,4 +1,4 @@
--- uses: base configure exit jobs outside record run doctor/finding doctor/pool doctor/task
+-- uses: base configure exit jobs outside record run server doctor/finding doctor/pool doctor/task
 -- Checks of run entries.
 
 -- claim_for returns the queue of a claim and the text of its ids, with a space around each. It returns nil if the claim
@@ -80,17 +80,21 @@ local function check_outside(m)
     function() call('ZADD', Outside.KEY, whole(latest), m.id) end)
 end
 
--- check_unowned checks that a task that waits for a take-over is listed, and does not wait for a replica that has gone.
+-- check_unowned checks that a task that waits for a take-over is listed, and does not wait for a replica that has gone, or
+-- for a host without replicas.
 local function check_unowned(m)
   if call('ZSCORE', Outside.KEY, m.id) then return end
   local name = 'takeover:' .. m.line
   if not call('ZSCORE', P .. name, m.id) then
     return DoctorFinding.report('no_entry', name, m.id, m.state, 'listed', function() Jobs.list(m) end)
   end
-  local replica = not m.member and string.match(m.labels or '', '^id=([^,]+)')
-  if not replica or call('EXISTS', P .. 'replica:' .. replica) == 1 then return end
-  if call('ZSCORE', P .. 'spreading', 'line ' .. m.line) then return end
-  DoctorFinding.report('job_waits', name, m.id, replica, 'to be ended', function() claimable[m.line] = true end)
+  local labels = m.member and '' or m.labels or ''
+  local replica, host = string.match(labels, '^id=([^,]+)'), string.match(labels, '^host=([^,]+)')
+  if not (replica or host) or call('ZSCORE', P .. 'spreading', 'line ' .. m.line) then return end
+  if replica and call('EXISTS', P .. 'replica:' .. replica) == 1 then return end
+  if host and Server.of(m.queue, labels)[1] then return end
+  DoctorFinding.report('job_waits', name, m.id, replica and 'replica ' .. replica or 'host ' .. host, 'to be ended',
+    function() claimable[m.line] = true end)
 end
 
 -- run checks an entry of run:QUEUE.
