@@ -104,9 +104,10 @@ demo: ## run the demo on a folder and check its figures
 	@scripts/demo.sh
 
 .PHONY: benchmarks
-benchmarks: redis postgres ## run each benchmark once
+benchmarks: redis postgres ## run each benchmark once, and the scripts as make bench calls them
 	go test -vet=off -run '^$$' -bench . -benchtime 1x -timeout $(TIMEOUT) \
 		$$(grep -rl --include='*_test.go' --exclude-dir={bench,node_modules} '^func Benchmark' . | xargs -n 1 dirname | sort -u)
+	cd bench && go test -vet=off ./drive
 
 .PHONY: bench
 bench: redis ## measure beside other task queues: 20 to 30 minutes on a machine that does nothing else (BENCH=-quick: a smoke run)

@@ -60,7 +60,7 @@ func (p *Pool) Meta() string { return p.meta }
 // alternate between fields of meta and their values.
 func (p *Pool) Join(ctx context.Context, rdb redis.Scripter, lease time.Duration, settings ...string) error {
 	args := []any{
-		"", schema, replica, lease.Milliseconds(), class, 0, 1, "{}", 0, "", "," + label + ",", len(settings) / 2,
+		"", schema, replica, lease.Milliseconds(), class, 0, 1, "{}", 0, "", "," + label + ",", "", "", len(settings) / 2,
 	}
 	for _, s := range settings {
 		args = append(args, s)
