@@ -149,13 +149,33 @@ func (q *request) retryTasks() error {
 		if q.PostFormValue(binaryPrefix+"payload") == "" || q.PostFormValue(replacePrefix+"payload") != "" {
 			e.Payload = []byte(strings.ReplaceAll(q.PostFormValue("payload"), "\r\n", "\n"))
 		}
-		n, err := strconv.ParseInt(q.PostFormValue("priority"), 10, 8)
+		n, err := q.priority()
 		if err != nil {
-			return &task.FieldError{Field: "priority", Msg: "must be a number from -128 to 127"}
+			return err
 		}
-		e.Priority = new(int8(n))
+		e.Priority = &n
 	}
 	return q.changeChosen(name, func(ctx context.Context, f pool.Filter) (int, error) { return q.site.pool.RetryWith(ctx, f, e) })
+}
+
+// priority returns the priority of the form.
+func (q *request) priority() (int8, error) {
+	n, err := strconv.ParseInt(strings.TrimSpace(q.PostFormValue("priority")), 10, 8)
+	if err != nil {
+		return 0, wrong("priority", "wrong.priority")
+	}
+	return int8(n), nil
+}
+
+// changePriority gives the chosen tasks, which wait or are scheduled, another priority.
+func (q *request) changePriority() error {
+	n, err := q.priority()
+	if err != nil {
+		return err
+	}
+	return q.changeChosen("tasks/change", func(ctx context.Context, f pool.Filter) (int, error) {
+		return q.site.pool.Change(ctx, f, pool.Edit{Priority: &n})
+	})
 }
 
 func (q *request) runTasks() error    { return q.changeChosen("tasks/run", q.site.pool.RunNow) }
@@ -220,7 +240,7 @@ func (q *request) limiting(scope pool.Scope, name, text string) (action, error) 
 	case text == "none":
 		n = pool.NoLimit
 	case err != nil || n < 1:
-		return action{}, &task.FieldError{Field: "limit", Msg: "must be a number from 1 on, none, or the default"}
+		return action{}, wrong("limit", "wrong.limit")
 	}
 	target := strings.TrimSpace(fmt.Sprintf("%s %s: %s", scope, name, text))
 	return action{name: "limit", target: target, do: func(ctx context.Context) (int, error) { return 0, q.site.pool.SetLimit(ctx, scope, name, n) }}, nil
@@ -241,7 +261,7 @@ func (q *request) rating(scope pool.Scope, name, text string) (action, error) {
 	if text != "" {
 		var err error
 		if r, err = pool.ParseRate(text); err != nil {
-			return action{}, &task.FieldError{Field: "rate", Msg: err.Error()}
+			return action{}, wrong("rate", "wrong.rate", err)
 		}
 	}
 	target := strings.TrimSpace(fmt.Sprintf("%s %s: %s", scope, name, text))

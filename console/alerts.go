@@ -79,7 +79,7 @@ func (q *request) silence() error {
 	s := alert.Silence{Rule: q.text("rule"), Queue: q.text("queue"), Kind: q.text("kind"), Group: q.text("group"), By: q.user.Name, Reason: q.text("reason")}
 	length, err := timespan.Parse(q.text("for"))
 	if err != nil {
-		return &task.FieldError{Field: "for", Msg: "must be a duration such as 2h or 3d"}
+		return wrong("for", "wrong.for")
 	}
 	if err := s.Check(length); err != nil {
 		return err

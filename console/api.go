@@ -48,6 +48,7 @@ var apiRoutes = []apiRoute{
 	{http.MethodPost, "/pools/{pool}/tasks/change", access.Operator, "", (*request).apiChange},
 	{http.MethodPost, "/pools/{pool}/tasks/delete", access.Admin, "", (*request).apiDelete},
 
+	{http.MethodGet, "/pools/{pool}/causes", access.Viewer, "limit", (*request).apiCauses},
 	{http.MethodGet, "/pools/{pool}/queues", access.Viewer, "", (*request).apiQueues},
 	{http.MethodGet, "/pools/{pool}/groups", access.Viewer, "name", (*request).apiGroups},
 	{http.MethodGet, "/pools/{pool}/replicas", access.Viewer, "", (*request).apiReplicas},

@@ -28,6 +28,7 @@ type browser struct {
 	name  string // of the pool
 	// authorization is the header of requests of the API; "" for none.
 	authorization string
+	lang          string // of the pages; "" for English
 	c             *Console
 }
 
@@ -75,6 +76,9 @@ func (b *browser) do(method, path string, form url.Values) (int, string) {
 	}
 	if form != nil {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	if b.lang != "" {
+		r.Header.Set("Accept-Language", b.lang)
 	}
 	resp, err := http.DefaultTransport.RoundTrip(r)
 	if err != nil {

@@ -3,6 +3,7 @@ package console
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -23,13 +24,13 @@ func (c *Console) bulkQuery(text string, state task.State, at time.Time) (task.P
 		return task.PageQuery{}, err
 	}
 	if len(wanted.IDs) > 0 || wanted.Unique != "" {
-		return task.PageQuery{}, &task.FieldError{Field: "q", Msg: "must not name single tasks: choose their rows in the list"}
+		return task.PageQuery{}, wrong("q", "wrong.single")
 	}
 	if wanted.State != "" && wanted.State != state {
-		return task.PageQuery{}, &task.FieldError{Field: "state", Msg: "must be that of the query, " + string(wanted.State)}
+		return task.PageQuery{}, wrong("state", "wrong.query_state", wanted.State)
 	}
 	if state == anyState {
-		return task.PageQuery{}, &task.FieldError{Field: "state", Msg: "must be one state: a job changes the tasks of one state"}
+		return task.PageQuery{}, wrong("state", "wrong.one_state")
 	}
 	wanted.State = state
 	ask := wanted.pageQuery(at)
@@ -71,11 +72,11 @@ func bulkOf(verb bulk.Verb) func(*request) error {
 	return func(q *request) error {
 		o := bulk.Order{Verb: verb, Query: q.PostFormValue("q"), State: task.State(q.PostFormValue("state"))}
 		if verb == bulk.Change {
-			n, err := strconv.ParseInt(q.PostFormValue("priority"), 10, 8)
+			n, err := q.priority()
 			if err != nil {
-				return &task.FieldError{Field: "priority", Msg: "must be a number from -128 to 127"}
+				return err
 			}
-			o.Priority = int8(n)
+			o.Priority = n
 		}
 		job, err := q.askBulk(o)
 		if err != nil {
@@ -126,11 +127,16 @@ func (q *request) confirmBulk() error {
 	if err := q.needBulk(job.Verb, "bulk/confirm "+string(job.Verb)+" "+job.ID); err != nil {
 		return err
 	}
+	reason := strings.TrimSpace(q.PostFormValue("reason"))
 	count, err := strconv.Atoi(strings.TrimSpace(q.PostFormValue("count")))
-	if err != nil {
-		return &task.FieldError{Field: "count", Msg: "must be the number of tasks that were counted, " + strconv.Itoa(job.Counted)}
+	switch {
+	case job.Phase != bulk.Counted:
+	case reason == "":
+		return q.askAgain(job, "bulk.need_reason")
+	case err != nil || count != job.Counted:
+		return q.askAgain(job, "bulk.need_count", job.Counted)
 	}
-	yes := bulk.Confirmation{Count: count, Reason: strings.TrimSpace(q.PostFormValue("reason")), User: q.user.Name, Method: q.method()}
+	yes := bulk.Confirmation{Count: count, Reason: reason, User: q.user.Name, Method: q.method()}
 	if job, err = q.site.bulk.Confirm(q.Context(), job.ID, yes); err != nil {
 		return err
 	}
@@ -146,6 +152,18 @@ func (q *request) cancelBulk() error {
 		return err
 	}
 	return q.toBulk(job)
+}
+
+// askAgain shows the page of a job with what is wrong with its confirmation. The fields stay as the user has filled them.
+func (q *request) askAgain(job *bulk.Job, key string, args ...any) error {
+	page := q.bulkJobPageOf(job)
+	page.Wrong, page.Given = q.T(key, args...), q.PostFormValue("reason")
+	at, err := url.Parse(strings.TrimPrefix(q.Path("bulk/job", "id", job.ID), q.c.opts.Prefix))
+	if err != nil {
+		return err
+	}
+	q.URL = at // that of the page, for its links back
+	return q.renderStatus(http.StatusBadRequest, "bulkjob", q.site.bulk.Now(), page)
 }
 
 type bulkPage struct{ Jobs []*bulk.Job }
@@ -164,6 +182,8 @@ type bulkJobPage struct {
 	Words  []bulkWord
 	May    bool          // the user may confirm it
 	Silent time.Duration // how long no console has worked on it; 0 if one does
+	Wrong  string        // what is wrong with the confirmation that the user has sent; "" for nothing
+	Given  string        // the reason in it
 }
 
 // silent is how long a console may take for a step of a job.
@@ -182,9 +202,11 @@ func (q *request) bulkJob() error {
 	if err != nil {
 		return err
 	}
-	now := q.site.bulk.Now()
-	page := bulkJobPage{Job: job, May: q.role >= bulkRole(job.Verb), Words: q.bulkWords(job.Query), Silent: quiet(job, now)}
-	return q.render("bulkjob", now, page)
+	return q.render("bulkjob", q.site.bulk.Now(), q.bulkJobPageOf(job))
+}
+
+func (q *request) bulkJobPageOf(job *bulk.Job) bulkJobPage {
+	return bulkJobPage{Job: job, May: q.role >= bulkRole(job.Verb), Words: q.bulkWords(job.Query), Silent: quiet(job, q.site.bulk.Now())}
 }
 
 // Reloads reports whether the page reads itself again also without JavaScript.
@@ -228,10 +250,10 @@ func (q *request) bulkWords(text string) (words []bulkWord) {
 		add(q.T("task.note"), q.T("task.hold"))
 	}
 	if wanted.Older > 0 {
-		add(q.T("bulk.age"), "≥ "+duration(wanted.Older))
+		add(q.T("bulk.age"), "≥ "+q.Duration(wanted.Older))
 	}
 	if wanted.Newer > 0 {
-		add(q.T("bulk.age"), "< "+duration(wanted.Newer))
+		add(q.T("bulk.age"), "< "+q.Duration(wanted.Newer))
 	}
 	return words
 }

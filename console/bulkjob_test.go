@@ -45,7 +45,7 @@ func (b *browser) bulkPage(id, want string) string {
 // marked checks that the navigation of a page marks one entry, that of a section.
 func (b *browser) marked(page, section string) {
 	b.t.Helper()
-	marks := regexp.MustCompile(`<a href="([^"]*)" aria-current="page">`).FindAllStringSubmatch(page, -1)
+	marks := regexp.MustCompile(`<a href="([^"]*)" aria-current="page"`).FindAllStringSubmatch(page, -1)
 	if len(marks) != 1 || marks[0][1] != "/admin"+b.path(section) {
 		b.t.Errorf("the navigation marks %q, want %s", marks, section)
 	}
@@ -68,7 +68,7 @@ func TestUserActsOnAllTasksThatMatch(t *testing.T) {
 	}
 	id := b.askBulk("stop", url.Values{"q": {"kind:mail"}, "state": {"waiting"}})
 	page := b.bulkPage(id, "130 tasks match")
-	b.marked(page, "tasks")
+	b.marked(page, "bulk")
 	if !strings.Contains(page, "Type 130 to confirm") || !strings.Contains(page, "<dd>mail</dd>") {
 		t.Errorf("the page of the count:\n%s", page)
 	}
@@ -92,7 +92,7 @@ func TestUserActsOnAllTasksThatMatch(t *testing.T) {
 	if entries := b.audit(false); len(entries) != 3 || entries[1].Count != 130 || entries[1].User != "ann" || !strings.Contains(entries[1].Target, "`kind:mail`") {
 		t.Errorf("audit %+v", entries)
 	}
-	b.marked(b.page("bulk"), "tasks")
+	b.marked(b.page("bulk"), "bulk")
 	if list := b.page("bulk"); !strings.Contains(list, id) || !strings.Contains(list, "kind:mail") {
 		t.Errorf("the list of jobs:\n%s", list)
 	}

@@ -8,11 +8,13 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/ltsworker/ltsworker/console/access"
+	"github.com/ltsworker/ltsworker/console/bulk"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -108,6 +110,55 @@ func TestCausesAreCountedAndRetriedOneByOne(t *testing.T) {
 	b.as(access.Viewer)
 	if page := b.page("causes"); strings.Contains(page, "<button formaction") {
 		t.Error("a viewer has buttons")
+	}
+}
+
+// The API has the causes with the query of each, which selects its tasks.
+func TestAPIListsCauses(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t, nil)
+	b.c.sites[b.name].causes.keep = -1 // each request counts anew
+	var specs []task.Spec
+	for i := range 4 {
+		specs = append(specs, task.Spec{Kind: "a", Payload: fmt.Appendf(nil, `POST /orders/%d: "timeout"`, i), MaxAttempts: 1})
+	}
+	for i := range 2 {
+		specs = append(specs, task.Spec{Kind: "b", Payload: fmt.Appendf(nil, "permanent field %d", i), MaxAttempts: 1})
+	}
+	specs = append(specs, task.Spec{ID: "alone", Kind: "a", Payload: []byte("disk full"), MaxAttempts: 1})
+	b.enqueue(specs...)
+	b.as(access.Viewer)
+	if list := must[apiCauseList](b, http.MethodGet, b.at("/causes"), nil); len(list.Causes) != 0 || list.Total != 0 || !list.Complete {
+		t.Errorf("before a failure: %+v", list)
+	}
+	b.failAll(len(specs))
+	b.c.sites[b.name].forget()
+	list := must[apiCauseList](b, http.MethodGet, b.at("/causes?limit=2"), nil)
+	if len(list.Causes) != 2 || list.More != 1 || list.Total != 7 || list.Read != 7 || !list.Complete {
+		t.Fatalf("%+v", list)
+	}
+	first, second := list.Causes[0], list.Causes[1]
+	if first.Kind != "a" || first.Cause != "POST /orders/#: timeout" || first.Tasks != 4 || first.Recent != 4 || !slices.Equal(first.Queues, []string{task.DefaultQueue}) || first.LastID == "" {
+		t.Errorf("%+v", first)
+	}
+	if second.Kind != "b" || second.Cause != "permanent: field #" || second.Tasks != 2 || second.FirstAt > second.LastAt {
+		t.Errorf("%+v", second)
+	}
+	if page := must[apiTaskList](b, http.MethodGet, b.at("/tasks?state=failed&q="+url.QueryEscape(first.Query)), nil); len(page.Tasks) != 4 {
+		t.Errorf("%s selects %+v", first.Query, page.Tasks)
+	}
+	b.as(access.Operator)
+	job := must[apiBulkJob](b, http.MethodPost, b.at("/bulk"), map[string]any{"verb": "retry", "query": second.Query, "state": "failed"})
+	if job = b.job(job.ID, bulk.Counted); job.Counted != 2 {
+		t.Errorf("%+v", job)
+	}
+	if all := must[apiCauseList](b, http.MethodGet, b.at("/causes"), nil); len(all.Causes) != 3 || all.More != 0 || all.Causes[2].LastID != "alone" {
+		t.Errorf("%+v", all)
+	}
+	for _, limit := range []string{"0", "201", "many"} {
+		if p := b.problem(http.MethodGet, b.at("/causes?limit="+limit), nil, http.StatusBadRequest); p.Field != "limit" {
+			t.Errorf("limit %s: %+v", limit, p)
+		}
 	}
 }
 

@@ -49,7 +49,7 @@ func (q *request) loginError(err error) string {
 	var many *access.TooManyError
 	switch {
 	case errors.As(err, &many):
-		return q.T("login.too_many", duration(many.RetryAfter))
+		return q.T("login.too_many", q.Duration(many.RetryAfter))
 	case errors.Is(err, access.ErrCredentials):
 		return q.T("login.wrong")
 	case errors.Is(err, access.ErrBusy):

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/task"
 	"github.com/ltsworker/ltsworker/trigger"
 )
 
@@ -52,7 +51,7 @@ type planned struct {
 func (q *request) month(triggers []*pool.TriggerInfo, now time.Time, zoneName string) (*month, error) {
 	zone, err := time.LoadLocation(cmp.Or(zoneName, "UTC"))
 	if err != nil || zoneName == "Local" {
-		return nil, &task.FieldError{Field: "zone", Msg: "names no time zone"}
+		return nil, wrong("zone", "wrong.zone")
 	}
 	today := dateOf(now.In(zone))
 	first := today.AddDate(0, 0, 1-today.Day())

@@ -117,7 +117,7 @@ func (q *request) troubles(p *picture) (all []trouble) {
 	for _, r := range p.Replicas {
 		switch {
 		case r.Silent > r.Lease:
-			add("error", "trouble.silent", q.Path("replicas"), r.ID, duration(r.Silent))
+			add("error", "trouble.silent", q.Path("replicas"), r.ID, q.Duration(r.Silent))
 		case r.Stuck > 0:
 			add("error", "trouble.stuck", q.Path("replicas"), r.ID, r.Stuck)
 		case r.Refuses != "":
@@ -129,7 +129,7 @@ func (q *request) troubles(p *picture) (all []trouble) {
 	}
 	for _, t := range p.Triggers {
 		if !t.Paused && !t.Due.IsZero() && p.At.Sub(t.Due) > lateTrigger {
-			add("error", "trouble.trigger_late", q.Path("trigger", "name", t.Name), t.Name, duration(p.At.Sub(t.Due)))
+			add("error", "trouble.trigger_late", q.Path("trigger", "name", t.Name), t.Name, q.Duration(p.At.Sub(t.Due)))
 		}
 		if t.Err != nil {
 			add("error", "trouble.trigger_broken", q.Path("trigger", "name", t.Name), t.Name, t.Err)
@@ -167,7 +167,7 @@ func (q *request) troublesOfQueue(p *picture, load pool.QueueLoad, add func(seve
 	case load.Waiting > 0 && !served && len(p.Replicas) > 0:
 		add("error", "trouble.queue_unserved", link, load.Name, load.Waiting)
 	case load.OldestWait > longWait:
-		add("warning", "trouble.oldest", link, load.Name, duration(load.OldestWait), load.Waiting)
+		add("warning", "trouble.oldest", link, load.Name, q.Duration(load.OldestWait), load.Waiting)
 	}
 }
 

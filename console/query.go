@@ -52,11 +52,10 @@ func parseQuery(text string) (q query, err error) {
 }
 
 func (q *query) add(name, value string) error {
-	wrong := func(msg string) error { return &task.FieldError{Field: name, Msg: msg} }
 	switch name {
 	case "state":
 		if !slices.Contains(task.States(), task.State(value)) && task.State(value) != anyState {
-			return wrong("must be any or one of " + joined(task.States()) + suggestion(value, texted(task.States())))
+			return wrongWord(name, "wrong.state", value, texted(task.States()))
 		}
 		q.State = task.State(value)
 	case "id":
@@ -83,19 +82,19 @@ func (q *query) add(name, value string) error {
 		q.Unique = value
 	case "hold":
 		if value != "true" {
-			return wrong("must be true")
+			return wrong(name, "wrong.hold")
 		}
 		q.Hold = true
 	case "order":
 		if value != "reverse" {
-			return wrong("must be reverse")
+			return wrong(name, "wrong.order")
 		}
 		q.Reverse = true
 	case "age":
 		sign := value[:min(len(value), 1)]
 		d, err := timespan.Parse(strings.TrimPrefix(strings.TrimPrefix(value, "<"), ">"))
 		if err != nil || sign != "<" && sign != ">" || d <= 0 {
-			return wrong("must be < or > and a duration such as 30s, 5m, 2h or 3d")
+			return wrong(name, "wrong.age")
 		}
 		if sign == ">" {
 			q.Older = d
@@ -103,9 +102,17 @@ func (q *query) add(name, value string) error {
 			q.Newer = d
 		}
 	default:
-		return &task.FieldError{Field: name, Msg: "is no word of a query: use " + strings.Join(queryNames, ", ") + suggestion(name, queryNames)}
+		return wrongWord(name, "wrong.word", name, queryNames)
 	}
 	return nil
+}
+
+// wrongWord returns the error of a field that must have one of the words. It suggests the one that is most like value.
+func wrongWord(field, key, value string, of []string) error {
+	if near := spelling.Nearest(value, of); near != "" {
+		return wrong(field, key+"_near", strings.Join(of, ", "), near)
+	}
+	return wrong(field, key, strings.Join(of, ", "))
 }
 
 func suggestion(word string, of []string) string {

@@ -169,7 +169,7 @@ func (q *request) aging() error {
 	if text != "" && text != "none" {
 		var err error
 		if step, err = timespan.Parse(text); err != nil {
-			return &task.FieldError{Field: "aging", Msg: "must be a duration such as 30s, 5m or 2h, or empty for none"}
+			return wrong("aging", "wrong.aging")
 		}
 	}
 	target := strings.TrimSpace(name + ": " + text)

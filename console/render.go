@@ -27,18 +27,17 @@ var templateFiles embed.FS
 type pages map[string]*template.Template
 
 var funcs = template.FuncMap{
-	"time":     timeTag,
-	"duration": duration,
-	"json":     indented,
-	"text":     readable,
-	"percent":  func(n, of int) int { return min(n*100/max(of, 1), 100) },
-	"join":     strings.Join,
-	"states":   task.States,
-	"list":     func(v ...any) []any { return v },
-	"string":   func(v any) string { return fmt.Sprint(v) },
-	"brief":    brief,
-	"alerts":   func(v view, all []alert.Alert) alertRows { return alertRows{v, all} },
-	"pair":     func(v view, p inputs) formPart { return formPart{v, p} },
+	"time":    timeTag,
+	"json":    indented,
+	"text":    readable,
+	"percent": func(n, of int) int { return min(n*100/max(of, 1), 100) },
+	"join":    strings.Join,
+	"states":  task.States,
+	"list":    func(v ...any) []any { return v },
+	"string":  func(v any) string { return fmt.Sprint(v) },
+	"brief":   brief,
+	"alerts":  func(v view, all []alert.Alert) alertRows { return alertRows{v, all} },
+	"pair":    func(v view, p inputs) formPart { return formPart{v, p} },
 	"settings": func(v view, scope any, name string, all []setting) settingsPart {
 		return settingsPart{v, fmt.Sprint(scope), name, all}
 	},
@@ -194,28 +193,29 @@ func timeTag(t time.Time) template.HTML {
 	return template.HTML(`<time datetime="` + utc.Format("2006-01-02T15:04:05.000Z") + `">` + utc.Format("2006-01-02 15:04:05") + ` UTC</time>`)
 }
 
-// duration shows a duration with at most two units: 350 ms, 4.2 s, 3 min 5 s, 2 h 10 min, 3 d 4 h.
-func duration(d time.Duration) string {
+// Duration shows a duration with at most two units: 350 ms, 4.2 s, 3 min 5 s, 2 h 10 min, 3 d 4 h.
+func (q *request) Duration(d time.Duration) string {
 	two := func(n, of time.Duration, a, b string) string {
+		text := fmt.Sprintf("%d %s", d/n, q.T(a))
 		if rest := d % n / of; rest > 0 {
-			return fmt.Sprintf("%d %s %d %s", d/n, a, rest, b)
+			text += fmt.Sprintf(" %d %s", rest, q.T(b))
 		}
-		return fmt.Sprintf("%d %s", d/n, a)
+		return text
 	}
 	const day = 24 * time.Hour
 	switch {
 	case d < 0:
-		return "−" + duration(-d)
+		return "−" + q.Duration(-d)
 	case d < time.Second:
-		return fmt.Sprintf("%d ms", d.Milliseconds())
+		return fmt.Sprintf("%d %s", d.Milliseconds(), q.T("unit.ms"))
 	case d < time.Minute:
-		return strconv.FormatFloat(float64(d.Milliseconds()/100)/10, 'f', -1, 64) + " s"
+		return strconv.FormatFloat(float64(d.Milliseconds()/100)/10, 'f', -1, 64) + " " + q.T("unit.s")
 	case d < time.Hour:
-		return two(time.Minute, time.Second, "min", "s")
+		return two(time.Minute, time.Second, "unit.min", "unit.s")
 	case d < day:
-		return two(time.Hour, time.Minute, "h", "min")
+		return two(time.Hour, time.Minute, "unit.h", "unit.min")
 	}
-	return two(day, time.Hour, "d", "h")
+	return two(day, time.Hour, "unit.d", "unit.h")
 }
 
 // shown bounds the bytes of a payload, a result or a log on a page.

@@ -57,12 +57,32 @@ func (v view) Live() bool {
 	if list, ok := v.Data.(tasksPage); ok && (list.Costly || list.ArchiveRead > 0) {
 		return false
 	}
+	if job, ok := v.Data.(bulkJobPage); ok && job.Wrong != "" {
+		return false
+	}
 	return !slices.Contains([]string{"doctor", "enqueue", "error", "triggeredit", "archived", "calendar"}, v.Name)
+}
+
+// destination is an entry of the navigation, with the key that leads to it after g.
+type destination struct{ Key, Page string }
+
+// destinations are the entries of the navigation in their order.
+var destinations = []destination{
+	{"o", "overview"}, {"t", "tasks"}, {"c", "causes"}, {"b", "bulk"}, {"q", "queues"}, {"g", "groups"}, {"r", "replicas"}, {"i", "triggers"},
+	{"e", "events"}, {"l", "alerts"}, {"j", "rejected"}, {"a", "audit"}, {"d", "doctor"}, {"n", "enqueue"},
+}
+
+// Navigation returns the entries that the role of the user allows.
+func (q *request) Navigation() []destination {
+	if q.Operator() {
+		return destinations
+	}
+	return slices.DeleteFunc(slices.Clone(destinations), func(d destination) bool { return d.Page == "enqueue" })
 }
 
 // sections are the entries of the navigation for pages that have none of their own.
 var sections = map[string]string{
-	"task": "tasks", "causes": "tasks", "archived": "tasks", "bulk": "tasks", "bulkjob": "tasks", "queue": "queues", "group": "groups",
+	"task": "tasks", "archived": "tasks", "bulkjob": "bulk", "queue": "queues", "group": "groups",
 	"trigger": "triggers", "triggeredit": "triggers", "calendar": "triggers",
 }
 
@@ -199,19 +219,19 @@ func (q *request) status(err error) (int, string) {
 	var field *task.FieldError
 	switch {
 	case errors.As(err, &p):
-		return p.status, q.T(p.key, p.args...)
+		return p.status, q.T(p.key, q.saidAll(p.args)...)
 	case errors.Is(err, context.DeadlineExceeded), redisurl.IsNetwork(err):
 		return http.StatusServiceUnavailable, q.T("error.redis") + ": " + err.Error()
 	case errors.Is(err, pool.ErrDenied): // of the Redis user of the console
-		return http.StatusForbidden, err.Error()
+		return http.StatusForbidden, q.said(err)
 	case errors.Is(err, bulk.ErrPhase):
 		return http.StatusConflict, q.T("error.bulk_phase")
 	case errors.As(err, &field):
-		return http.StatusBadRequest, err.Error()
+		return http.StatusBadRequest, q.said(err)
 	case errors.Is(err, pool.ErrNoTrigger), errors.Is(err, pool.ErrNoReject), errors.Is(err, pool.ErrNoReplica), errors.Is(err, pool.ErrNoQueue):
-		return http.StatusNotFound, err.Error()
+		return http.StatusNotFound, q.said(err)
 	case errors.Is(err, pool.ErrQueueFull), errors.Is(err, pool.ErrQueueInUse), errors.Is(err, pool.ErrLimitReached), errors.Is(err, pool.ErrRejectCut), errors.Is(err, redisstore.ErrBulkJobs), errors.Is(err, bulk.ErrBusy):
-		return http.StatusConflict, err.Error()
+		return http.StatusConflict, q.said(err)
 	}
 	return http.StatusInternalServerError, err.Error()
 }

@@ -49,6 +49,7 @@ var routes = []route{
 	{http.MethodPost, "tasks/stop", access.Operator, (*request).stopTasks},
 	{http.MethodPost, "tasks/retry", access.Operator, (*request).retryTasks},
 	{http.MethodPost, "tasks/run", access.Operator, (*request).runTasks},
+	{http.MethodPost, "tasks/change", access.Operator, (*request).changePriority},
 	{http.MethodPost, "tasks/delete", access.Admin, (*request).deleteTasks},
 	{http.MethodPost, "bulk/stop", access.Operator, bulkOf(bulk.Stop)},
 	{http.MethodPost, "bulk/retry", access.Operator, bulkOf(bulk.Retry)},

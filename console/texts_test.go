@@ -64,7 +64,7 @@ func sources(t *testing.T) string {
 // Each key that the pages name has a text, and each text is used.
 func TestTextsAreThoseThatPagesUse(t *testing.T) {
 	from := sources(t)
-	for _, m := range regexp.MustCompile(`\.T "([a-z_.]+)"|"((?:error|trouble|archive)\.[a-z_]+)"`).FindAllStringSubmatch(from, -1) {
+	for _, m := range regexp.MustCompile(`\.T "([a-z_.]+)"|"((?:error|trouble|archive|wrong|refusal|unit)\.[a-z_]+)"`).FindAllStringSubmatch(from, -1) {
 		key := m[1] + m[2]
 		if strings.HasSuffix(key, ".") || strings.HasSuffix(key, "_") { // the rest is made from a value
 			continue
@@ -78,7 +78,7 @@ func TestTextsAreThoseThatPagesUse(t *testing.T) {
 			t.Errorf("the reason %s has no text", code)
 		}
 	}
-	made := []string{"nav.", "role.", "waits.", "step.", "error.4", "error.5", "error.no_", "bulk.verb_", "bulk.phase_", "bulk.left_", "action.pause", "action.resume", "field.", "hint.", "month."}
+	made := []string{"nav.", "role.", "waits.", "step.", "error.4", "error.5", "error.no_", "bulk.verb_", "bulk.phase_", "bulk.left_", "action.pause", "action.resume", "field.", "hint.", "month.", "wrong.state_", "wrong.word_"}
 	for key := range maps.Keys(texts["en"]) {
 		if !strings.Contains(from, `"`+key+`"`) && !slices.ContainsFunc(made, func(p string) bool { return strings.HasPrefix(key, p) }) {
 			t.Errorf("the text %s is not used", key)

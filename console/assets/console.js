@@ -21,12 +21,10 @@
       : [d.getFullYear(), d.getMonth(), d.getDate(), d.getHours(), d.getMinutes(), d.getSeconds()];
     return `${day[0]}-${two(day[1] + 1)}-${two(day[2])} ${two(day[3])}:${two(day[4])}:${two(day[5])}` + (utc ? " UTC" : "");
   }
+  const units = text("units").split("|");
   function span(ms) {
-    const s = Math.floor(Math.abs(ms) / 1000);
-    if (s < 60) return s + " s";
-    if (s < 3600) return Math.floor(s / 60) + " min";
-    if (s < 86400) return Math.floor(s / 3600) + " h";
-    return Math.floor(s / 86400) + " d";
+    const s = Math.floor(Math.abs(ms) / 1000), unit = s < 60 ? 0 : s < 3600 ? 1 : s < 86400 ? 2 : 3;
+    return `${Math.floor(s / [1, 60, 3600, 86400][unit])} ${units[unit]}`;
   }
   function times() {
     zone.textContent = utc ? text("utc") : text("local");
@@ -50,14 +48,25 @@
     }
   });
 
+  // What has the focus keeps it when the content is replaced, or when an action leads back to the page. It is known by its
+  // address and the hidden fields of its form, and by how many elements like it follow: lists grow at their beginning.
+  const signature = (e) => [e.tagName, e.id, e.name, e.type === "checkbox" ? e.value : "", e.getAttribute("href") || e.getAttribute("formaction") || "",
+    ...[...e.form?.querySelectorAll("input[type=hidden]") || []].map((field) => `${field.name}=${field.value}`)].join("\n");
+  const alike = (of) => [...main.querySelectorAll(of.split("\n")[0])].filter((e) => signature(e) === of);
+  const placeOf = (e) => { const of = signature(e), all = alike(of); return { of, after: all.length - all.indexOf(e) }; };
+  const elementAt = (place) => { const all = place ? alike(place.of) : []; return all[all.length - place?.after]; };
+
   // Live: a message makes the page request its content again, at most twice a second, and not while
   // the user chooses rows or writes in a form.
   const state = document.getElementById("state");
   let stale = false, next = 0, timer = 0, broken = false, searching = false;
   const task = new URLSearchParams(location.search).get("id");
-  // A table or a log gets the focus from a click, for scrolling. That does not hold the page.
-  const focused = () => { const at = document.activeElement; return main !== at && main.contains(at) && !(at.matches("table, pre, div") && !at.matches(":focus-visible")); };
-  const held = () => searching || !!main.querySelector("input[name=id][type=checkbox]:checked, details[data-user][open]")
+  // The focus holds the page in a field, and with the keyboard in a table or a log, which it scrolls. A link and a button keep the focus.
+  const focused = () => { const at = document.activeElement; return main !== at && main.contains(at) && !at.matches("a, button, summary") && !(at.matches("table, pre, div") && !at.matches(":focus-visible")); };
+  let pressed = 0; // when a button was pressed that is not released; what is under it must stay
+  for (const name of ["pointerdown", "keydown"]) main.addEventListener(name, (event) => { if (name === "pointerdown" || event.key === " ") pressed = Date.now(); });
+  for (const name of ["pointerup", "pointercancel", "keyup"]) addEventListener(name, () => { pressed = 0; });
+  const held = () => searching || Date.now() - pressed < 5000 || !!main.querySelector("input[name=id][type=checkbox]:checked, details[data-user][open]")
     || [...main.querySelectorAll("input:not([type=checkbox]), textarea")].some((field) => field.value !== field.defaultValue)
     || focused()
     || !getSelection().isCollapsed && main.contains(getSelection().anchorNode);
@@ -103,9 +112,19 @@
     setInterval(() => { stale = true; refresh(); }, 15000);
   }
   // The user may have begun to choose or write since the request.
-  document.body.addEventListener("htmx:beforeSwap", (event) => { if (event.detail.target === main && held()) { event.detail.shouldSwap = false; stale = true; } });
+  let kept = null;
+  document.body.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.target !== main) return;
+    if (held()) { event.detail.shouldSwap = false; stale = true; return; }
+    const focus = document.activeElement;
+    kept = focus !== main && main.contains(focus) ? placeOf(focus) : null;
+  });
   main.addEventListener("click", (event) => { const details = event.target.closest?.("summary")?.parentElement; if (details) details.dataset.user = ""; });
-  document.body.addEventListener("htmx:afterSwap", () => { times(); place(); show(); logs(); charts(); });
+  document.body.addEventListener("htmx:afterSwap", () => {
+    times(); place(); show(); logs(); charts();
+    if (kept && !main.contains(document.activeElement)) (elementAt(kept) || main).focus({ preventScroll: true });
+    kept = null;
+  });
   document.body.addEventListener("htmx:responseError", (event) => { if (event.detail.xhr.status === 401) location.reload(); });
 
   // A search whose page is not full goes on by itself for some pages, one request after the other. Its rows
@@ -229,19 +248,36 @@
   setInterval(() => { const box = document.getElementById("plots"); if (box) { delete box.dataset.drawn; charts(); } }, 15000);
   addEventListener("load", charts);
 
-  // Keys: / finds, g and a letter goes to a page, j and k move, x chooses, Enter opens, ? lists the keys.
-  const pages = { o: "", t: "tasks", q: "queues", g: "groups", r: "replicas", i: "triggers", e: "events", l: "alerts", j: "rejected",
-    a: "audit", d: "doctor", n: "enqueue" };
-  let cursor = -1, go = false;
-  const rows = () => [...main.querySelectorAll("tbody tr")].filter((row) => row.querySelector("a"));
+  // Keys: / finds, g and a letter goes to a page, j and k move, x chooses, Enter opens, a goes to the actions, ? lists the keys.
+  // The cursor is a row, whose link has the focus. It stays with its task when rows come and go above it.
+  let cursor = null, index = -1, go = false;
+  const opens = (row) => row.querySelector("a.open") || row.querySelector("a");
+  const rows = () => [...main.querySelectorAll("tbody tr")].filter(opens);
   function place() {
-    const all = rows();
-    cursor = Math.min(cursor, all.length - 1);
-    all.forEach((row, i) => row.classList.toggle("at-cursor", i === cursor));
-    return all[cursor];
+    const all = rows(), row = elementAt(cursor)?.closest("tr");
+    all.forEach((one) => one.classList.toggle("at-cursor", one === row));
+    if (row) index = all.indexOf(row);
+    return row;
+  }
+  function move(by) {
+    const all = rows(), next = all[Math.max(0, Math.min(index + by, all.length - 1))];
+    if (!next) return;
+    cursor = placeOf(opens(next));
+    place();
+    next.scrollIntoView({ block: "nearest" });
+    opens(next).focus({ preventScroll: true });
+  }
+  main.addEventListener("focusin", (event) => {
+    const row = event.target.closest("tbody tr");
+    if (row && opens(row) && row !== place()) { cursor = placeOf(opens(row)); place(); }
+  });
+  function act() {
+    const row = place(), chosen = main.querySelector("input[name=id][type=checkbox]:checked")?.form;
+    const box = row?.querySelector("form") || chosen?.querySelector(".actions") || main.querySelector(".actions");
+    box?.querySelector("input:not([type=hidden]), select, button, a")?.focus();
   }
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("textarea, select, input:not([type=checkbox])")) {
       if (event.key === "Escape") event.target.blur();
       return;
     }
@@ -249,21 +285,26 @@
     if (keys?.open) return;
     if (go) {
       go = false;
-      const at = pages[event.key];
-      if (at !== undefined) [...document.querySelectorAll("nav a")].find((a) => a.pathname.endsWith("/" + at))?.click();
+      [...document.querySelectorAll("nav a")].find((a) => a.dataset.key === event.key)?.click();
       return;
     }
-    const row = rows()[cursor];
     switch (event.key) {
       case "/": event.preventDefault(); document.getElementById("find")?.focus(); break;
       case "?": keys?.showModal(); break;
       case "g": go = true; setTimeout(() => { go = false; }, 1500); break;
-      case "j": case "k":
-        cursor = Math.max(0, cursor + (event.key === "j" ? 1 : -1));
-        place()?.scrollIntoView({ block: "nearest" });
-        break;
-      case "x": { const box = row?.querySelector("input[name=id]"); if (box) { box.checked = !box.checked; show(); } break; }
-      case "Enter": if (row && event.target === body) row.querySelector("a").click(); break;
+      case "j": move(1); break;
+      case "k": move(-1); break;
+      case "x": { const box = place()?.querySelector("input[name=id]"); if (box) { box.checked = !box.checked; show(); } break; }
+      case "a": event.preventDefault(); act(); break;
+      case "Enter": if (event.target === body) { const row = place(); if (row) opens(row).click(); } break;
     }
   });
+
+  // After an action the focus is where it was, or at the content: not at the beginning of the page.
+  addEventListener("submit", (event) => {
+    if (main.contains(event.target) && event.target.method === "post") sessionStorage.setItem("lts-focus", JSON.stringify({ at: Date.now(), here: location.href, place: event.submitter && placeOf(event.submitter) }));
+  });
+  const last = JSON.parse(sessionStorage.getItem("lts-focus") || "null");
+  sessionStorage.removeItem("lts-focus");
+  if (last && Date.now() - last.at < 60000 && !document.querySelector("[autofocus]")) ((last.here === location.href && elementAt(last.place)) || main).focus();
 })();

@@ -3,6 +3,7 @@ import test, { after, before } from "node:test";
 import { actionTests } from "./test-actions.js";
 import { close, launch } from "./browser.js";
 import { fill } from "./fixture.js";
+import { keyboardTests } from "./test-keyboard.js";
 import { liveTests } from "./test-live.js";
 import { loginTests } from "./test-login.js";
 import { pageTests } from "./test-pages.js";
@@ -14,5 +15,6 @@ after(async () => { await close(); await end(); });
 
 pageTests(at);
 liveTests(at);
+keyboardTests(at);
 actionTests(at);
 loginTests(at);

@@ -55,6 +55,31 @@ export async function open(url, { user, lang = "en", theme = "light", width = 12
   return page;
 }
 
+const shared = new Map(); // of addresses of consoles: the page that reuse returns, and a session of it
+
+/**
+ * Returns the page of a console that the tests share, as a new one of a user who has not been there: a new context costs as much as
+ * ten pages. The script of a console runs only with js.
+ */
+export async function reuse(url, { user, lang = "en", theme = "light", width = 1280, height = 800, js = true } = {}) {
+  for (const { page } of shared.values()) await page.goto("about:blank"); // it follows no events
+  if (!shared.has(url)) {
+    const page = await open(url);
+    shared.set(url, { page, session: await page.context().newCDPSession(page) });
+  }
+  const { page, session } = shared.get(url), context = page.context();
+  for (const other of context.pages()) if (other !== page) await other.close();
+  for (const name of ["request", "console", "pageerror", "dialog"]) page.removeAllListeners(name);
+  context.removeAllListeners("request");
+  await session.send("Storage.clearDataForOrigin", { origin: new URL(url).origin, storageTypes: "local_storage" });
+  await session.send("Emulation.setScriptExecutionDisabled", { value: !js });
+  await context.clearCookies();
+  await context.addCookies([{ name: "lts_lang", value: lang, url }, ...(user ? await cookies(url, user) : [])]);
+  await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
+  await page.setViewportSize({ width, height });
+  return watch(page, url);
+}
+
 /** Records requests to other hosts, violations of the policy, errors of scripts and answers that are errors. */
 export function watch(page, url) {
   page.wrong = [];
@@ -64,10 +89,10 @@ export function watch(page, url) {
   return page;
 }
 
-/** Returns what axe finds in a page, a line for each element. */
-export async function findings(page) {
-  await page.evaluate(axe);
-  const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+/** Returns what axe finds in a page, a line for each element: with one of its rules, else with all. */
+export async function findings(page, rule) {
+  if (!await page.evaluate(() => window.axe)) await page.evaluate(axe);
+  const found = await page.evaluate((rule) => window.axe.run(document, { resultTypes: ["violations"], preload: false, ...(rule && { runOnly: [rule] }) }), rule);
   return found.violations.flatMap((v) => v.nodes.map((n) => `${v.id}: ${n.target.join(" ")}: ${n.failureSummary.replaceAll("\n", " ")}`));
 }
 
@@ -77,4 +102,21 @@ export const overflow = (page) => page.evaluate(() => {
   if (over <= 0) return "";
   const wide = [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > width + 1).slice(0, 3);
   return `${over} px too wide: ` + wide.map((e) => `${e.tagName} ${e.className} ${e.textContent.slice(0, 40)}`).join(" | ");
+});
+
+/** Returns the texts of a Chinese page that are not in Chinese. Names, states and what the tasks contain are not translated. */
+export const untranslated = (page) => page.evaluate(() => {
+  const found = [], states = /^(scheduled|waiting|running|exporting|succeeded|failed|stopped|expired)$/;
+  const check = (what, text) => {
+    text = text.trim();
+    if (!/[\u4e00-\u9fff]/.test(text) && /[A-Za-z]{3,}/.test(text) && !states.test(text)) found.push(`${what}: ${text}`);
+  };
+  for (const e of document.querySelectorAll("th, label, button:not([lang]), h2, h3, dt, dd > small, summary, legend, caption, nav a, a.button, .tabs a, .none, .note, .waits, dialog dd, main > p, #state")) {
+    if (e.closest("article, td, .pools") || e.closest("section")?.querySelector("h2 ~ dl") === e.closest("dl") && e.matches("section dt")) continue;
+    check(e.tagName, [...e.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => node.textContent).join(" "));
+  }
+  for (const name of ["placeholder", "aria-label", "title", "data-ask"]) {
+    for (const e of document.querySelectorAll(`[${name}]:not(td input[type=checkbox])`)) check(name, e.getAttribute(name));
+  }
+  return found;
 });

@@ -96,9 +96,8 @@ export async function fill() {
   }
   await writeFile(join(dir, "console.yaml"), `users: console.users\nredact: [password, "*token*"]\narchive: tasks.db\ntrace_url: "https://traces.example/trace/{trace_id}"\n`);
   await until("the pool is filled", async () => {
-    for (const [state, n] of Object.entries(counts)) {
-      if ((await lts(["ls", "--state", state, "--json"])).trim().split("\n").filter(Boolean).length < n) return false;
-    }
+    const stats = JSON.parse(await lts(["stats", "--json"]));
+    if (Object.entries(counts).some(([state, n]) => (stats.kept[state] ?? stats[state]) < n)) return false;
     return (await lts(["get", "large-1", "--json"]).catch(() => "")) && !(await redis("LLEN", "lts:{default}:inbox"));
   });
   await lts(["stop", "stop-1", "--why", "the order was cancelled"]);

@@ -1,4 +1,6 @@
-// All pages of the console with the data of fixture.js: name, path after /p/default/, and what the page must show.
+// All pages of the console with the data of fixture.js: name, path after /p/default/, what the page must show, and the link to follow.
+// Those of alike have the elements of another page.
+const alike = ["running", "waiting", "scheduled", "succeeded", "search", "payload", "any", "limited", "shard", "queue-day", "trigger-new", "again"];
 export const pages = [
   ["overview", "", "disk full"],
   ["tasks", "tasks?q=state:failed", "mail-101"],
@@ -28,6 +30,7 @@ export const pages = [
   ["trigger-new", "triggers/edit", ""],
   ["calendar", "calendar", "workdays"],
   ["events", "events", "stop-1"],
+  ["alerts", "alerts", ""],
   ["rejected", "rejected", "prio"],
   ["audit", "audit", "ann"],
   ["doctor", "doctor", ""],
@@ -36,4 +39,4 @@ export const pages = [
   ["bulk", "bulk", "bulk/job?id="],
   ["bulk-job", "bulk", "", "a[href*=\"bulk/job\"]"],
   ["missing", "task?id=none", "none"],
-].map(([name, path, shows, follow]) => ({ name, path: "/p/default/" + path, shows, follow, status: name === "missing" ? 404 : 200 }));
+].map(([name, path, shows, follow]) => ({ name, path: "/p/default/" + path, shows, follow, alike: alike.includes(name), status: name === "missing" ? 404 : 200 }));

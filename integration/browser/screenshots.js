@@ -28,7 +28,7 @@ function settle([filled, replica, host]) {
   for (let node = walk.nextNode(); node; node = walk.nextNode()) {
     node.textContent = node.textContent.replaceAll(replica, "w7k2m4qpzd").replaceAll(host, "worker-1");
   }
-  document.body.dataset.age = document.body.dataset.age.replace("{0}", "1 s"); // for what the script of the page writes each second
+  document.body.dataset.age = document.body.dataset.age.replace("{0}", `1 ${document.body.dataset.units.split("|")[0]}`); // for what the script of the page writes each second
   document.getElementById("state").textContent = document.body.dataset.age;
 }
 

@@ -43,14 +43,14 @@ export async function stop(child, signal = "SIGTERM") {
   clearTimeout(late);
 }
 
-/** Waits until the condition returns a value, and returns that. */
+/** Waits until the condition returns a value, and returns that. The pauses grow, because most conditions start a program. */
 export async function until(what, condition, seconds = 120) {
   const last = Date.now() + seconds * 1000;
-  for (;;) {
+  for (let pause = 50; ; pause = Math.min(pause * 1.5, 1000)) {
     const value = await condition();
     if (value) return value;
     if (ended || Date.now() > last) throw new Error(`waited too long: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }
 
