@@ -59,18 +59,20 @@ const shared = new Map(); // of addresses of consoles: the page that reuse retur
 
 /**
  * Returns the page of a console that the tests share, as a new one of a user who has not been there: a new context costs as much as
- * ten pages. The script of a console runs only with js.
+ * ten pages. The script of a console runs only with js. The page answers questions with yes and has them in page.asked.
  */
 export async function reuse(url, { user, lang = "en", theme = "light", width = 1280, height = 800, js = true } = {}) {
   for (const { page } of shared.values()) await page.goto("about:blank"); // it follows no events
   if (!shared.has(url)) {
     const page = await open(url);
+    page.on("dialog", (dialog) => { page.asked.push(dialog.message()); dialog.accept(); });
     shared.set(url, { page, session: await page.context().newCDPSession(page) });
   }
   const { page, session } = shared.get(url), context = page.context();
   for (const other of context.pages()) if (other !== page) await other.close();
-  for (const name of ["request", "console", "pageerror", "dialog"]) page.removeAllListeners(name);
+  for (const name of ["request", "console", "pageerror"]) page.removeAllListeners(name);
   context.removeAllListeners("request");
+  page.asked = [];
   await session.send("Storage.clearDataForOrigin", { origin: new URL(url).origin, storageTypes: "local_storage" });
   await session.send("Emulation.setScriptExecutionDisabled", { value: !js });
   await context.clearCookies();

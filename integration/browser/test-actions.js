@@ -13,11 +13,11 @@ export const leads = async (page, act) => { await Promise.all([page.waitForNavig
 export function actionTests(at) {
   test("actions: an operator stops, retries, and makes tasks", async () => {
     const page = await reuse(at.url, { user: "olga" });
-    page.on("dialog", (dialog) => dialog.accept());
     await page.goto("/p/default/task?id=later-6");
     await page.fill("form.actions input[name=reason]", "not needed");
     await leads(page, page.click("button[formaction$='tasks/stop']"));
     assert.equal(await state("later-6"), "stopped");
+    assert.deepEqual(page.asked, ["Stop this task? A running handler is cancelled."]);
     assert.ok((await page.content()).includes("not needed"));
 
     await page.goto("/p/default/task?id=later-6");
@@ -44,7 +44,6 @@ export function actionTests(at) {
     await page.waitForFunction(() => document.querySelectorAll("#preview li time").length === 5, null, { polling: 50 });
     await leads(page, page.click("form.edit button.main"));
     assert.ok((await lts(["trigger", "ls"])).includes("hourly"));
-    page.on("dialog", (dialog) => dialog.accept());
     await page.goto("/p/default/trigger?name=hourly");
     await leads(page, page.click("button[formaction$='triggers/remove']"));
     assert.equal(new URL(page.url()).pathname, "/p/default/triggers");

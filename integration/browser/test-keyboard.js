@@ -33,8 +33,6 @@ async function tab(page, selector, most) {
 /** A night operator retries the tasks of one cause and then a single one, without a pointer. */
 async function night(at, lang) {
   const page = await reuse(at.url, { user: "ann", lang }), key = (k) => page.keyboard.press(k), type = (text) => page.keyboard.type(text), wrong = [];
-  const asked = [];
-  page.on("dialog", (dialog) => { asked.push(dialog.message()); dialog.accept(); });
   const reach = async (keys, path) => {
     for (const k of keys.slice(0, -1)) await key(k);
     await leads(page, key(keys.at(-1)));
@@ -110,7 +108,7 @@ async function night(at, lang) {
   assert.match(await row(`it is urgent, ${lang}`).textContent(), /tasks\/change/);
   await key("?");
   assert.match(await page.locator("dialog#keys").innerText(), lang === "zh" ? /g c\s+失败原因/ : /g c\s+Causes of failures/);
-  assert.deepEqual(asked, []);
+  assert.deepEqual(page.asked, []);
   assert.deepEqual(wrong.concat(page.wrong.filter((w) => !w.includes("status of 400"))), []);
 }
 
