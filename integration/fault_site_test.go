@@ -60,7 +60,7 @@ func (v *victim) open(rdb *redis.Client) *redisstore.Store {
 func clientAt(t testing.TB, addr string, change ...func(*redis.Options)) *redis.Client {
 	o := &redis.Options{
 		Addr:                     addr,
-		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled, EndpointType: maintnotifications.EndpointTypeNone},
 	}
 	for _, c := range change {
 		c(o)

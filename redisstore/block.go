@@ -108,7 +108,7 @@ func (b *blocker) dedicate(o *redis.Options) {
 	o.PoolSize, o.MinIdleConns, o.MaxActiveConns = 1, 0, 0
 	// These belong to the store's client, which may still change them.
 	o.PushNotificationProcessor = nil
-	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled, EndpointType: maintnotifications.EndpointTypeNone}
 	dial := o.Dialer
 	if dial == nil {
 		dial = redis.NewDialer(o)

@@ -134,7 +134,7 @@ func (p *process) end(sig os.Signal) error {
 }
 
 func quiet() *maintnotifications.Config {
-	return &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	return &maintnotifications.Config{Mode: maintnotifications.ModeDisabled, EndpointType: maintnotifications.EndpointTypeNone}
 }
 
 func (s *Server) clientOptions() *redis.Options {

@@ -40,8 +40,9 @@ func newRedis(t testing.TB) (*redis.Client, *clock) {
 		// Large enough that the client never waits for a free connection: its timers for
 		// that are shared by the program, and a timer of one synctest bubble must not be
 		// used in another.
-		PoolSize:                 1000,
-		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+		PoolSize: 1000,
+		// Without a type of endpoint go-redis 9.22 looks up the address.
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled, EndpointType: maintnotifications.EndpointTypeNone},
 	})
 	t.Cleanup(func() { rdb.Close() })
 	return rdb, clk
