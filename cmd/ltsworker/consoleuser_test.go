@@ -41,7 +41,7 @@ func TestUsersOfTheConsoleAreKept(t *testing.T) {
 	if out := u.must("console", "user", "rm", "bob"); out != "bob removed\n" {
 		t.Error(out)
 	}
-	if a := u.run("console", "user", "ls", "--users", "none"); a.code != exitFailed || !strings.Contains(a.err, "none: no such file") {
+	if a := u.run("console", "user", "ls", "--users", "none"); a.code != exitFailed || !strings.Contains(a.err, "there is no password file none") {
 		t.Errorf("%+v", a)
 	}
 }

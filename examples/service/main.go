@@ -85,14 +85,18 @@ func run(ctx context.Context) error {
 
 	serving, drain := context.WithCancel(ctx)
 	defer drain()
+	working, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
-	go func() { ended <- p.Run(serving) }()
+	go func() {
+		defer stop() // if Run fails, its tasks will not end
+		ended <- p.Run(serving)
+	}()
 
-	worked := work(ctx, p)
+	worked := work(working, p)
 	drain()       // as SIGTERM does: finish running tasks, claim no new ones
 	err = <-ended // keep store and client open until Run has returned
-	if ctx.Err() != nil && errors.Is(worked, context.Canceled) {
-		worked = nil // SIGTERM or an interrupt
+	if working.Err() != nil && errors.Is(worked, context.Canceled) {
+		worked = nil // SIGTERM, an interrupt, or the error of Run
 	}
 	return errors.Join(worked, err)
 }
