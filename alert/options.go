@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/timespan"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -117,7 +118,7 @@ func (o *Options) check() error {
 	}
 	o.Interval = cmp.Or(o.Interval, 15*time.Second)
 	if o.Interval < time.Second || o.Interval > 10*time.Minute {
-		add("interval", "must be from 1s to 10m, not %s", asWritten(o.Interval))
+		add("interval", "must be from 1s to 10m, not %s", timespan.Text(o.Interval))
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/internal/spelling"
+	"github.com/ltsworker/ltsworker/internal/timespan"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -120,7 +121,7 @@ func (r Rule) check(receivers map[string]Receiver) error {
 	if r.Window != 0 && c.window == 0 {
 		add("window", "is not for %s, which has no window", r.When)
 	} else if r.Window != 0 && (r.Window < 10*time.Second || r.Window > maxWindow) {
-		add("window", "must be from 10s to 24h, not %s", asWritten(r.Window))
+		add("window", "must be from 10s to 24h, not %s", timespan.Text(r.Window))
 	}
 	if r.Min != 0 && c.min == 0 {
 		add("min", "is only for %s", FailedShare)
@@ -129,11 +130,11 @@ func (r Rule) check(receivers map[string]Receiver) error {
 	}
 	for name, d := range map[string]time.Duration{"for": r.For, "keep": r.Keep} {
 		if d < 0 || d > maxWindow {
-			add(name, "must be from 0 to 24h, not %s", asWritten(d))
+			add(name, "must be from 0 to 24h, not %s", timespan.Text(d))
 		}
 	}
 	if r.Repeat != Never && r.Repeat != 0 && (r.Repeat < time.Minute || r.Repeat > task.MaxDuration) {
-		add("repeat", "must be at least 1m, or none, not %s", asWritten(r.Repeat))
+		add("repeat", "must be at least 1m, or none, not %s", timespan.Text(r.Repeat))
 	}
 	if r.Severity != "" && !slices.Contains(severities, r.Severity) {
 		add("severity", "must be info, warning or critical, not %q", string(r.Severity))

@@ -8,10 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/timespan"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -50,17 +50,9 @@ func (s Silence) Check(length time.Duration) error {
 		errs = append(errs, &task.FieldError{Field: "rule", Msg: `or queue, kind or group is required; the rule "*" stands for all`})
 	}
 	if length < time.Minute || length > maxSilence {
-		errs = append(errs, &task.FieldError{Field: "for", Msg: "must be from 1m to 90d, not " + asWritten(length)})
+		errs = append(errs, &task.FieldError{Field: "for", Msg: "must be from 1m to 90d, not " + timespan.Text(length)})
 	}
 	return errors.Join(errs...)
-}
-
-// asWritten returns a length as a user writes it.
-func asWritten(d time.Duration) string {
-	if days := d / (24 * time.Hour); days > 0 && d%(24*time.Hour) == 0 {
-		return strconv.Itoa(int(days)) + "d"
-	}
-	return d.String()
 }
 
 // Active reports whether the silence holds at a time.

@@ -81,25 +81,15 @@ func (f *form) span(name, word string) time.Duration {
 	return d
 }
 
-// spanText returns the text of a duration as timespan.Parse reads it, "" for 0.
+// spanText returns the text of a duration for a field of a form: "" for 0, and a word for task.Forever.
 func spanText(d time.Duration, word string) string {
-	const day = 24 * time.Hour
-	switch {
-	case d == 0:
+	switch d {
+	case 0:
 		return ""
-	case d == task.Forever:
+	case task.Forever:
 		return word
-	case d%day == 0:
-		return strconv.Itoa(int(d/day)) + "d"
 	}
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
+	return timespan.Text(d)
 }
 
 // moment reads a time: one with a zone, such as 2026-01-31T18:00:00Z, or one of the zone.

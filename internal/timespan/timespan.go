@@ -1,4 +1,4 @@
-// Package timespan reads durations that users write: in flags, config files and forms.
+// Package timespan reads and writes durations as users write them: in flags, config files and forms.
 package timespan
 
 import (
@@ -42,6 +42,21 @@ func Parse(s string) (time.Duration, error) {
 		return 0, fmt.Errorf("must be at most 3650d, not %s", quoted(s))
 	}
 	return time.Duration(math.Round(days*float64(day))) + d, nil
+}
+
+// Text returns a duration as Parse reads it: "7d", "1h30m", "0s".
+func Text(d time.Duration) string {
+	if d != 0 && d%day == 0 {
+		return strconv.Itoa(int(d/day)) + "d"
+	}
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }
 
 func malformed(s string) error {

@@ -58,3 +58,14 @@ func FuzzDuration(f *testing.F) {
 		}
 	})
 }
+
+func TestTextIsReadBack(t *testing.T) {
+	for want, d := range map[string]time.Duration{
+		"0s": 0, "7d": 7 * day, "36h": 36 * time.Hour, "1h30m": 90 * time.Minute, "10m": 10 * time.Minute, "1h0m5s": time.Hour + 5*time.Second, "1.5s": 1500 * time.Millisecond,
+	} {
+		back, err := Parse(Text(d))
+		if Text(d) != want || err != nil || back != d {
+			t.Errorf("%v is %s and is read as %v, %v; want %s", d, Text(d), back, err, want)
+		}
+	}
+}
