@@ -113,7 +113,7 @@ func TestCausesAreCountedAndRetriedOneByOne(t *testing.T) {
 	}
 }
 
-// The API has the causes with the query of each, which selects its tasks.
+// The API lists the causes of failures. The query of a cause selects its tasks.
 func TestAPIListsCauses(t *testing.T) {
 	t.Parallel()
 	b := newBrowser(t, nil)

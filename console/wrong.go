@@ -12,7 +12,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// wrongField is a FieldError whose text the pages have in the language of the user.
+// wrongField is a FieldError with a text that pages translate into the language of the user.
 type wrongField struct {
 	*task.FieldError
 	key  string // of the text
@@ -39,8 +39,8 @@ var refusalTexts = []struct {
 	{pool.ErrRejectCut, "refusal.reject_cut"}, {redisstore.ErrBulkJobs, "refusal.bulk_jobs"}, {bulk.ErrBusy, "refusal.bulk_busy"},
 }
 
-// said returns what a page says about an error. English pages have its text. Others have the text of a
-// wrong field, or in front of it what it means.
+// said returns the text of an error for a page. In English this is the text of the error. In another language it is the
+// translation of a wrong field, or the meaning of the error, followed by its text.
 func (q *request) said(err error) string {
 	if q.lang == "en" {
 		return err.Error()
