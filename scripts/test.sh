@@ -45,13 +45,15 @@ halves+=($!)
 halves+=($!)
 wait
 
-# failures STEP prints the failed tests and, for each package, the command that runs them again. Without a failed test it
-# prints the last lines of output.
+# failures STEP prints the failed tests with the beginning of their output and, for each package, the command that runs them
+# again. Without a failed test it prints the last lines of output.
 failures() {
 	local found flags=
 	if [[ $1 == race ]]; then flags=-race\ ; fi
 	found=$(awk -v flags="$flags" '
-		/^ *--- FAIL: / { tests = tests "\n    " $0; if ($1 == "---" && $0 ~ /^---/) names = names (names ? "|" : "") $3 }
+		/^ *--- |^FAIL|^PASS|^ok/ { more = 0 }
+		more-- > 0 { tests = tests "\n    " substr($0, 1, 300) }
+		/^ *--- FAIL: / { more = 8; tests = tests "\n    " $0; if ($1 == "---" && $0 ~ /^---/) names = names (names ? "|" : "") $3 }
 		/^panic: |^fatal error: |DATA RACE/ { tests = tests "\n    " $0 }
 		/^FAIL\t/ { print "  " $2 (tests ? tests : "\n    does not build, or ended before its tests did"); if (names) print "    again: go test " flags "-run \"^(" names ")$\" " $2; tests = names = "" }
 	' "$logs/$1.log")
