@@ -139,30 +139,13 @@ func TestTaskOfAKilledReplicaRunsAgainWithinItsLease(t *testing.T) {
 // them succeed.
 func TestPoisonousTaskFailsAsLost(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t, time.Second, 4, 0) // a killed process is replaced before its lease ends, even where starts are slow
+	// Each attempt of the poison ends a process. One more is left, so that other tasks run at any time.
+	f := newFleet(t, time.Second, 4, 0)
 	c := f.client()
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	for range 2 { // each is replaced when it dies, as by a supervisor
-		p := f.start(roleReplica)
-		watched := make(chan struct{})
-		t.Cleanup(func() { <-watched })
-		go func() {
-			defer close(watched)
-			for p := p; ; p = f.start(roleReplica) {
-				select {
-				case <-p.gone:
-				case <-ctx.Done():
-					return
-				}
-				if ctx.Err() != nil {
-					return
-				}
-			}
-		}()
-	}
-	f.awaitReplicas(2)
+	f.fleetOf(task.DefaultMaxLost + 2)
 	id := enqueue(t, c, pool.Spec{Kind: kindPoison})
+	// Tasks that run beside the poison are lost with it. None may be lost as often as the poison.
+	eventually(t, patience, "the first attempt of the poison", func() bool { return get(t, c, id).Attempt > 0 })
 	flow, feeding := 0, time.NewTicker(10*time.Millisecond)
 	defer feeding.Stop()
 	for get(t, c, id).State != pool.Failed {
@@ -176,7 +159,6 @@ func TestPoisonousTaskFailsAsLost(t *testing.T) {
 		t.Logf("%d of %d tasks ended besides the poison", flowed, flow)
 	}
 	eventually(t, patience, "all other tasks succeed", func() bool { return int(stats(t, c).Ended[pool.Succeeded]) == flow })
-	cancel()
 	tk := get(t, c, id)
 	t.Log("its error: ", tk.Error)
 	if tk.Code != pool.CodeLost || tk.Lost != task.DefaultMaxLost+1 || tk.Failures != 0 {
