@@ -53,16 +53,18 @@ func (c *Console) listAny(ctx context.Context, s *site, wanted query, p *picture
 	}
 	has := counts(p.Stats)
 	page.Total = total(has, anyState)
-	began := time.Now()
+	began, read := time.Now(), false
 	for _, wanted.State = range states {
 		if has[wanted.State] == 0 {
 			continue
 		}
-		if len(page.Tasks) >= limit || page.Read >= searched || time.Since(began) > searchTime {
+		// The first state is always read, so that each page is further than the one before.
+		if len(page.Tasks) >= limit || page.Read >= searched || read && time.Since(began) > c.searchTime {
 			page.Next = string(wanted.State) + "."
 			return page, nil
 		}
 		part, err := c.list(ctx, s, wanted, p, after, limit-len(page.Tasks))
+		read = true
 		if err != nil {
 			return page, err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"html"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -192,6 +193,11 @@ func TestQueriesWithoutAStateFindTasksOfAllStates(t *testing.T) {
 	if len(got) != rows+13 || got["bad"] != 1 || got["late"] != 1 || got["stopped"] != 1 || got["other"] != 0 {
 		t.Errorf("%d tasks: %v", len(got), got)
 	}
+	b.c.searchTime = 0 // each page ends after one read
+	if short := find("tasks?state=any&q=group:g"); !maps.Equal(short, got) {
+		t.Errorf("in short pages %d tasks: %v", len(short), short)
+	}
+	b.c.searchTime = time.Minute
 	for _, q := range []string{"payload:4711", "header:r-77", "header:x-request=r", "unique:key"} {
 		if got := find("tasks?state=any&q=" + url.QueryEscape(q)); len(got) != 1 || got["bad"] != 1 {
 			t.Errorf("%s: %v", q, got)

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/ltsworker/ltsworker/console/access"
 	"github.com/ltsworker/ltsworker/redisstore"
@@ -58,8 +59,10 @@ type Console struct {
 	root   http.Handler
 	// searches bounds the searches in payloads, and the long ones in the archive, that run at once.
 	searches chan struct{}
-	logins   *logins
-	closing  sync.Once
+	// searchTime is how long the reads for one page take before it ends with fewer tasks.
+	searchTime time.Duration
+	logins     *logins
+	closing    sync.Once
 }
 
 // New makes a Console. It does not wait for Redis. From then on until Close, the Console reads the
@@ -78,7 +81,7 @@ func New(o Options) (*Console, error) {
 	if err := checkTraceURL(o.TraceURL); err != nil {
 		errs = append(errs, &task.FieldError{Field: "trace_url", Msg: err.Error()})
 	}
-	c := &Console{opts: o, log: o.Logger, sites: map[string]*site{}, searches: make(chan struct{}, 2)}
+	c := &Console{opts: o, log: o.Logger, sites: map[string]*site{}, searches: make(chan struct{}, 2), searchTime: 150 * time.Millisecond}
 	if c.log == nil {
 		c.log = slog.Default()
 	}

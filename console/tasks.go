@@ -20,8 +20,6 @@ const (
 	searched = 5000
 	// readAtOnce is how many one read of a search has: their payloads may have a MiB each.
 	readAtOnce = 500
-	// searchTime is how long the reads for one page take before it ends with fewer tasks.
-	searchTime = 150 * time.Millisecond
 )
 
 // listed is a page of a list of tasks. Viewers share it.
@@ -194,7 +192,7 @@ func (c *Console) list(ctx context.Context, s *site, wanted query, p *picture, a
 		}
 		page.Tasks, page.Read, page.Next = append(page.Tasks, found.Tasks...), page.Read+found.Read, found.Next
 		ask.After, ask.Limit = found.Next, ask.Limit-len(found.Tasks)
-		if found.Next == "" || ask.Limit <= 0 || page.Read >= searched || time.Since(began) > searchTime {
+		if found.Next == "" || ask.Limit <= 0 || page.Read >= searched || time.Since(began) > c.searchTime {
 			return page, nil
 		}
 	}
