@@ -62,3 +62,15 @@ func (s *shared[T]) run(ctx context.Context, c *computation[T], compute func(con
 	s.last, s.now = *c, nil
 	close(c.done)
 }
+
+// latest returns the last value, the zero value if there is none. It does not wait: if the value is older than
+// keep, the next one is computed meanwhile.
+func (s *shared[T]) latest(compute func(context.Context) (T, error)) T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := time.Since(s.last.at) > s.keep; old && s.now == nil {
+		s.now = &computation[T]{done: make(chan struct{})}
+		go s.run(context.Background(), s.now, compute)
+	}
+	return s.last.value
+}
