@@ -179,7 +179,7 @@ func (c *Console) guarded(r route) http.HandlerFunc {
 			c.logins.proxied(q.user, c.opts.Gate.Address(q.Request))
 		}
 		if q.site == nil || q.role < access.Viewer {
-			q.site = nil
+			q.foreign(r.page)
 			return notFound("pool", name)
 		}
 		if q.role < r.role {
