@@ -92,6 +92,8 @@ func (c *Console) handler() http.Handler {
 	mux.HandleFunc("GET /password", c.named((*request).passwordPage))
 	mux.HandleFunc("POST /password", c.named((*request).changePassword))
 	mux.HandleFunc("POST /logout", c.open((*request).logout))
+	mux.HandleFunc("GET /sessions", c.free((*request).sessions))
+	mux.HandleFunc("POST /"+endSessions, c.free((*request).endSessions))
 	mux.HandleFunc("POST /language", c.open((*request).setLanguage))
 	for _, r := range routes {
 		mux.HandleFunc(r.method+" /p/{pool}/"+r.page, c.guarded(r))
