@@ -153,7 +153,7 @@ func TestConsoleWorksWithTheRedisUserOfAViewer(t *testing.T) {
 	b.c.opts.Gate = open(t)
 	b.name = "default"
 	for _, r := range routes {
-		if r.method != http.MethodGet || slices.Contains([]string{"live", "log", "chart", "archived", "task", "trigger", "queue", "group", "bulk/job"}, r.page) {
+		if r.method != http.MethodGet || slices.Contains([]string{"live", "log", "chart", "words", "archived", "task", "trigger", "queue", "group", "bulk/job"}, r.page) {
 			continue
 		}
 		b.page(strings.TrimSuffix(r.page, "{$}") + "?state=waiting")

@@ -22,6 +22,7 @@ var routes = []route{
 	{http.MethodGet, "{$}", access.Viewer, (*request).overview},
 	{http.MethodGet, "tasks", access.Viewer, (*request).tasks},
 	{http.MethodGet, "task", access.Viewer, (*request).task},
+	{http.MethodGet, "words", access.Viewer, (*request).words},
 	{http.MethodGet, "causes", access.Viewer, (*request).causes},
 	{http.MethodGet, "chart", access.Viewer, (*request).chart},
 	{http.MethodGet, "archived", access.Viewer, (*request).archived},
@@ -91,9 +92,9 @@ func (c *Console) handler() http.Handler {
 	mux.HandleFunc("GET "+access.OIDCFinish, c.open((*request).finishOIDC))
 	mux.HandleFunc("GET /password", c.named((*request).passwordPage))
 	mux.HandleFunc("POST /password", c.named((*request).changePassword))
-	mux.HandleFunc("POST /logout", c.open((*request).logout))
 	mux.HandleFunc("GET /sessions", c.free((*request).sessions))
 	mux.HandleFunc("POST /"+endSessions, c.free((*request).endSessions))
+	mux.HandleFunc("POST /logout", c.open((*request).logout))
 	mux.HandleFunc("POST /language", c.open((*request).setLanguage))
 	for _, r := range routes {
 		mux.HandleFunc(r.method+" /p/{pool}/"+r.page, c.guarded(r))

@@ -166,6 +166,30 @@
       at = i + find.length;
       n++;
     }
+  // The box completes the last word: the list has all that precedes it, and what the word may be.
+  const box = document.getElementById("find"), offers = document.getElementById("words");
+  const words = [...offers?.options || []].map((option) => option.value);
+  let values = null;
+  function complete() {
+    let at = 0, quoted = false;
+    for (let i = 0; i < box.value.length; i++) {
+      if (box.value[i] === '"') quoted = !quoted;
+      else if (box.value[i] === " " && !quoted) at = i + 1;
+    }
+    const before = box.value.slice(0, at), last = box.value.slice(at);
+    const [, name, part] = last.match(/^(\w+):(.*)$/s) || [], named = Array.isArray(values?.[name]) && values[name].map((value) => `${name}:${value}`);
+    const fits = named ? named.filter((word) => word.slice(name.length + 1).toLowerCase().includes(part.toLowerCase())) : words.filter((word) => word.startsWith(last));
+    offers.replaceChildren(...fits.slice(0, 50).map((word) => Object.assign(document.createElement("option"), { value: before + word })));
+  }
+  box?.addEventListener("focus", async () => {
+    if (values) return;
+    values = {};
+    const answer = await fetch(box.dataset.words, { headers: { "HX-Request": "true" } }).catch(() => null);
+    values = answer?.ok ? await answer.json() : null;
+    complete();
+  });
+  box?.addEventListener("input", complete);
+
     pre.replaceChildren(...parts, all.slice(at));
     box.querySelector(".found").textContent = find ? String(n) : "";
   }
