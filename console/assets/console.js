@@ -111,17 +111,29 @@
     // Figures such as ages and rates change without an event.
     setInterval(() => { stale = true; refresh(); }, 15000);
   }
+  // What is scrolled inside of the content stays so: logs and payloads, and tables on a narrow screen.
+  const scrollable = () => ["table", "pre", ".scroll"].flatMap((what) => [...main.querySelectorAll(what)].map((e, i) => [what + i, e]));
+  let scrolled = new Map();
+  function scrollBack() {
+    for (const [name, e] of scrolled.size ? scrollable() : []) {
+      const [left, top] = scrolled.get(name) || [0, 0];
+      e.scrollLeft = left;
+      if (!logState.follow || !e.closest(".logbox[data-follow]")) e.scrollTop = top;
+    }
+    scrolled = new Map();
+  }
   // The user may have begun to choose or write since the request.
   let kept = null;
   document.body.addEventListener("htmx:beforeSwap", (event) => {
     if (event.detail.target !== main) return;
     if (held()) { event.detail.shouldSwap = false; stale = true; return; }
+    scrolled = new Map(scrollable().filter(([, e]) => e.scrollLeft || e.scrollTop).map(([name, e]) => [name, [e.scrollLeft, e.scrollTop]]));
     const focus = document.activeElement;
     kept = focus !== main && main.contains(focus) ? placeOf(focus) : null;
   });
   main.addEventListener("click", (event) => { const details = event.target.closest?.("summary")?.parentElement; if (details) details.dataset.user = ""; });
   document.body.addEventListener("htmx:afterSwap", () => {
-    times(); place(); show(); logs(); charts();
+    times(); place(); show(); logs(); scrollBack(); charts();
     if (kept && !main.contains(document.activeElement)) (elementAt(kept) || main).focus({ preventScroll: true });
     kept = null;
   });
@@ -154,18 +166,6 @@
   }
   addEventListener("load", search);
 
-  // Logs: the settings of the reader stay when the content of the page is replaced.
-  const logState = { follow: true, wrap: true, find: "" };
-  function marked(box) {
-    const pre = box.querySelector("pre"), all = pre.textContent, find = logState.find.toLowerCase(), lower = all.toLowerCase(), parts = [];
-    let at = 0, n = 0;
-    for (let i = find ? lower.indexOf(find) : -1; i >= 0; i = lower.indexOf(find, i + find.length)) {
-      const mark = document.createElement("mark");
-      mark.textContent = all.slice(i, i + find.length);
-      parts.push(all.slice(at, i), mark);
-      at = i + find.length;
-      n++;
-    }
   // The box completes the last word: the list has all that precedes it, and what the word may be.
   const box = document.getElementById("find"), offers = document.getElementById("words");
   const words = [...offers?.options || []].map((option) => option.value);
@@ -190,6 +190,18 @@
   });
   box?.addEventListener("input", complete);
 
+  // Logs: the settings of the reader stay when the content of the page is replaced.
+  const logState = { follow: true, wrap: true, find: "" };
+  function marked(box) {
+    const pre = box.querySelector("pre"), all = pre.textContent, find = logState.find.toLowerCase(), lower = all.toLowerCase(), parts = [];
+    let at = 0, n = 0;
+    for (let i = find ? lower.indexOf(find) : -1; i >= 0; i = lower.indexOf(find, i + find.length)) {
+      const mark = document.createElement("mark");
+      mark.textContent = all.slice(i, i + find.length);
+      parts.push(all.slice(at, i), mark);
+      at = i + find.length;
+      n++;
+    }
     pre.replaceChildren(...parts, all.slice(at));
     box.querySelector(".found").textContent = find ? String(n) : "";
   }

@@ -35,6 +35,19 @@ export function liveTests(at) {
     assert.deepEqual(page.wrong, []);
   });
 
+  test("live: what the user has scrolled stays there", async () => {
+    const page = await reuse(at.url, { user: "vic", width: 360 });
+    await push({ id: "scroll-1", kind: "live.scroll", queue: "live" });
+    await page.goto("/p/default/tasks?q=state:waiting+kind:live.scroll");
+    await shows(page, "scroll-1");
+    const left = await page.evaluate(() => { const table = document.querySelector("table.tasks"); table.scrollLeft = 80; return table.scrollLeft; });
+    assert.ok(left > 0, "the table is not wider than the window");
+    await push({ id: "scroll-2", kind: "live.scroll", queue: "live" });
+    await shows(page, "scroll-2");
+    assert.equal(await page.evaluate(() => document.querySelector("table.tasks").scrollLeft), left);
+    assert.deepEqual(page.wrong, []);
+  });
+
   test("live: a stream continues after a restart of the console, without a gap", async () => {
     const { url, port } = at.open, page = await reuse(url);
     await page.goto("/p/default/events");
