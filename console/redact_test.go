@@ -79,9 +79,10 @@ func TestRejectedEntriesAreRedacted(t *testing.T) {
 		`{"kind":"k","bad":1,"payload":"text","headers":["x1x"]}`,
 		`{"kind":"k","payload":{"password":"x1x"}`,
 		`{"kind":"k","payload":{"password":"x1x"}} {}`,
+		`{"kind":"k","paylod":{"a":[{"password":"x1x"}]},"Password":"x1x","auth":7,"other":{"b": 2}}`,
 		`x1x`,
 		`{"kind":"k","bad":1,"payload":"`+strings.Repeat("x1x", 10_000)+`"}`)
-	want := []string{"(30033 bytes)", "(3 bytes)", "(44 bytes)", "(40 bytes)",
+	want := []string{"(30033 bytes)", "(3 bytes)", `{"kind":"k","paylod":{"a":[{"password":"•••"}]},"Password":"•••","auth":"•••","other":{"b": 2}}`, "(44 bytes)", "(40 bytes)",
 		`{"kind":"k","bad":1,"payload":"text","headers":"•••"}`,
 		`{"kind":"k","bad":1,"payload":{"password":"•••"},"headers":{"auth":"•••","trace":"t"},"payload":{"a":2}}`,
 		`{"kind":"k","shards":["{\"password\":\"•••\"}"],"task":{"shards":7,"payload":{"password":"•••"}}}`}
