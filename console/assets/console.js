@@ -191,7 +191,7 @@
   box?.addEventListener("input", complete);
 
   // Logs: the settings of the reader stay when the content of the page is replaced.
-  const logState = { follow: true, wrap: true, find: "" };
+  const logState = { follow: true, wrap: true, find: "", copied: "" }; // copied: the address of the log that was copied last
   function marked(box) {
     const pre = box.querySelector("pre"), all = pre.textContent, find = logState.find.toLowerCase(), lower = all.toLowerCase(), parts = [];
     let at = 0, n = 0;
@@ -203,7 +203,7 @@
       n++;
     }
     pre.replaceChildren(...parts, all.slice(at));
-    box.querySelector(".found").textContent = find ? String(n) : "";
+    box.querySelector(".found").textContent = logState.copied === box.dataset.url ? box.querySelector(".copy").dataset.done : find ? String(n) : "";
   }
   function logEnd(box) {
     const pre = box.querySelector("pre");
@@ -231,7 +231,11 @@
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.(".copy");
     if (!button) return;
-    const box = button.closest(".logbox"), said = () => { box.querySelector(".found").textContent = button.dataset.done; };
+    const box = button.closest(".logbox"), said = () => {
+      logState.copied = box.dataset.url;
+      logs();
+      setTimeout(() => { logState.copied = ""; logs(); }, 3000);
+    };
     if (navigator.clipboard) { navigator.clipboard.writeText(box.querySelector("pre").textContent).then(said, () => {}); return; }
     getSelection().selectAllChildren(box.querySelector("pre")); // without TLS
     if (document.execCommand("copy")) said();
