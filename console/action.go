@@ -61,10 +61,25 @@ func (q *request) record(a action) error {
 // refused records that a user may not do something. A refusal that cannot be recorded in the
 // pool, because the Redis user of the console may only read, is in the log of the console.
 func (q *request) refused(page string) {
+	if !q.c.logins.aloneOf(q.site.name, q.user.Name, time.Now()) {
+		return
+	}
 	q.c.log.Warn("refused", "user", q.user.Name, "pool", q.site.name, "action", page)
 	e := task.AuditEntry{User: q.user.Name, Method: q.method(), Action: page}
 	if _, err := q.site.store.Audit(q.Context(), e, true); err != nil {
 		q.c.log.Warn("the refusal is not in the audit stream", "err", err)
+	}
+}
+
+// foreign records that a user without a role has asked for something in a pool of the console. The entry is written
+// later, so that the answer takes as long as that for a pool that does not exist.
+func (q *request) foreign(page string) {
+	if s := q.site; s != nil {
+		if q.site = nil; !q.c.logins.aloneOf(s.name, q.user.Name, time.Now()) {
+			return
+		}
+		q.c.log.Warn("refused", "user", q.user.Name, "pool", s.name, "action", page)
+		q.c.logins.writeTo([]string{s.name}, task.AuditEntry{User: q.user.Name, Method: q.method(), Action: page}, true)
 	}
 }
 

@@ -156,13 +156,14 @@ func (q *request) serveAPI(r apiRoute) (_ any, err error) {
 	if r.role > access.None {
 		name := q.PathValue("pool")
 		q.site, q.role = q.c.sites[name], q.user.Role(name)
+		action := "api " + r.method + " " + strings.TrimPrefix(r.path, "/pools/{pool}")
 		if q.site == nil || q.role < access.Viewer {
-			q.site = nil
+			q.foreign(action)
 			return nil, notFound("pool", name)
 		}
 		q.c.logins.proxied(q.user, q.c.opts.Gate.Address(q.Request))
 		if q.role < r.role {
-			q.refused("api " + r.method + " " + strings.TrimPrefix(r.path, "/pools/{pool}"))
+			q.refused(action)
 			return nil, &problem{http.StatusForbidden, "error.role", []any{r.role}}
 		}
 	}

@@ -105,6 +105,9 @@ func (q *request) apiRetry() (any, error) {
 		return nil, err
 	}
 	e.Rerun, e.AllShards = body.Rerun, body.AllShards
+	if err := q.checkMasked(body.IDs, e.Payload); err != nil {
+		return nil, err
+	}
 	name := "tasks/retry"
 	if changes {
 		name = "tasks/change" // the audit shows that more than the state has changed
@@ -123,6 +126,9 @@ func (q *request) apiChange() (any, error) {
 	}
 	if !changes {
 		return nil, &task.FieldError{Field: "priority", Msg: "is missing: set it, payload, or both"}
+	}
+	if err := q.checkMasked(body.IDs, e.Payload); err != nil {
+		return nil, err
 	}
 	return q.apply("tasks/change", body.IDs, func(ctx context.Context, f pool.Filter) (int, error) { return q.site.pool.Change(ctx, f, e) })
 }

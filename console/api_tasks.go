@@ -9,7 +9,9 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/ltsworker/ltsworker/internal/holdup"
 	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/task"
@@ -100,7 +102,13 @@ func (q *request) apiTask() (any, error) {
 	r := apiTaskRecord{Task: record.OfTask(page.Task, page.History), Redacted: page.Redacted}
 	r.SetHosts(page.Hosts)
 	if page.Why.Code != "" {
-		r.WaitsFor, r.WaitsForCode = page.Why.String(), page.Why.Code
+		why := holdup.Reason{Code: page.Why.Code, Args: slices.Clone(page.Why.Args)}
+		for i, a := range why.Args {
+			if at, ok := a.(holdup.Start); ok {
+				why.Args[i] = record.Instant(time.Time(at))
+			}
+		}
+		r.WaitsFor, r.WaitsForCode = why.String(), why.Code
 	}
 	for _, h := range page.Holders {
 		r.HeldBy = append(r.HeldBy, record.Holder{ID: h.ID, Replica: h.Replica, RunMS: max(p.At.Sub(h.StartedAt).Milliseconds(), 0)})

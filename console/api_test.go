@@ -300,6 +300,12 @@ func TestAPIRedacts(t *testing.T) {
 	if got := must[apiTaskList](b, http.MethodGet, b.at("/tasks?q=state:waiting+payload:x1x"), nil).Tasks; len(got) != 0 {
 		t.Errorf("a search finds what is hidden: %+v", got)
 	}
+	for _, path := range []string{"/tasks/change", "/tasks/retry"} { // what was read must not be stored
+		got := b.api(http.MethodPost, b.at(path), map[string]any{"ids": []string{"a"}, "payload": map[string]any{"password": "•••", "n": 2}})
+		if got.status != http.StatusUnprocessableEntity || !strings.Contains(string(got.body), `"field":"payload"`) || string(b.get("a").Payload) != string(secret) {
+			t.Errorf("%s: %d %s", path, got.status, got.body)
+		}
+	}
 	p, err := b.c.sites[b.name].picture(t.Context())
 	if err != nil || p.Triggers[0].Task.Headers["auth"] != "x1x" {
 		t.Errorf("the picture was changed: %+v, %v", p.Triggers[0].Task, err)

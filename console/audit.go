@@ -66,7 +66,7 @@ func (q *request) audit() error {
 
 // once reports whether an action has no entry with its outcome.
 func once(action string) bool {
-	return slices.Contains([]string{"login", "logout", "password", "bulk/count", "bulk/cancel"}, action)
+	return slices.Contains([]string{"login", "logout", "password", "bulk/count", "bulk/cancel", endSessions}, action)
 }
 
 // has reports whether the texts of a row have all words, without regard to case.

@@ -31,6 +31,7 @@ type browser struct {
 	authorization string
 	lang          string // of the pages; "" for English
 	c             *Console
+	jar           http.CookieJar // nil for no cookies
 }
 
 var tests atomic.Int64
@@ -82,11 +83,19 @@ func (b *browser) do(method, path string, form url.Values) (int, string) {
 	if b.lang != "" {
 		r.Header.Set("Accept-Language", b.lang)
 	}
+	if b.jar != nil {
+		for _, c := range b.jar.Cookies(r.URL) {
+			r.AddCookie(c)
+		}
+	}
 	resp, err := http.DefaultTransport.RoundTrip(r)
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	defer resp.Body.Close()
+	if b.jar != nil {
+		b.jar.SetCookies(r.URL, resp.Cookies())
+	}
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		b.t.Fatal(err)

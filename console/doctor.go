@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/ltsworker/ltsworker/task"
@@ -34,5 +35,30 @@ func (q *request) findings() ([]task.Finding, time.Time, error) {
 			all = append(all, f)
 		}
 		return all, nil
+	})
+}
+
+// openFindings returns what an operator has to act on, errors first, by an inspection without the records that is
+// about a minute old. It has none before the first one has ended.
+func (s *site) openFindings() []task.Finding {
+	return s.brief.latest(func(ctx context.Context) (open []task.Finding, err error) {
+		for f, err := range s.pool.Inspect(ctx, task.Inspection{Brief: true}) {
+			if err != nil {
+				return nil, err
+			}
+			if f.Open() {
+				open = append(open, f)
+			}
+		}
+		slices.SortStableFunc(open, func(a, b task.Finding) int {
+			if a.Severity == b.Severity {
+				return 0
+			}
+			if a.Severity == task.SeverityError {
+				return -1
+			}
+			return 1
+		})
+		return open, nil
 	})
 }

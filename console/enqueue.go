@@ -110,16 +110,20 @@ func (q *request) enqueue() error {
 		sent[name] = slices.Clone(values)
 	}
 	from, archived := q.PostFormValue("from"), false
+	var left []string
 	if from != "" {
 		s, lacks, err := q.again(from)
 		if err != nil {
 			return err
 		}
 		archived = lacks
-		restore(sent, valuesOf(q.hideSpec(s)), valuesOf(s))
+		left = restore(sent, valuesOf(q.hideSpec(s)), valuesOf(s))
 	}
 	f := newForm("", sent)
 	spec := f.spec()
+	for _, name := range left {
+		f.wrong(name, "%s", q.T("wrong.masked"))
+	}
 	shown := &form{values: q.PostForm, errs: f.errs} // without the stored values
 	if len(f.errs) == 0 {
 		shown.take(spec.Check())

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/ltsworker/ltsworker/task"
@@ -70,4 +72,74 @@ func plainJSON(text string) string {
 		return text
 	}
 	return string(encoded(v))
+}
+
+// unmask returns a value that a user has changed with the stored parts in the place of those that are masked, as far
+// as they are at the same place: in a JSON object with the same name, in an unchanged element of a list, and in an
+// unchanged line.
+func unmask(sent, shown, stored string) string {
+	if !strings.Contains(sent, masked) {
+		return sent
+	}
+	var values [3]any
+	isJSON := true
+	for i, text := range []string{sent, shown, stored} {
+		in := json.NewDecoder(strings.NewReader(text))
+		in.UseNumber()
+		isJSON = isJSON && json.Valid([]byte(text)) && in.Decode(&values[i]) == nil
+	}
+	if isJSON {
+		return string(encoded(unmaskValue(values[0], values[1], values[2])))
+	}
+	lines, of, to := strings.Split(unixLines(sent), "\n"), strings.Split(shown, "\n"), strings.Split(stored, "\n")
+	for i, line := range lines {
+		at := slices.Index(of, line)
+		// Two lines may be shown alike and have different secrets.
+		if strings.Contains(line, masked) && at >= 0 && len(of) == len(to) && !slices.Contains(of[at+1:], line) {
+			lines[i] = to[at]
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func unmaskValue(sent, shown, stored any) any {
+	if reflect.DeepEqual(sent, shown) {
+		return stored
+	}
+	switch sent := sent.(type) {
+	case map[string]any:
+		of, isMap := shown.(map[string]any)
+		to, wasMap := stored.(map[string]any)
+		for name, value := range sent {
+			if was, known := to[name]; isMap && wasMap && known {
+				sent[name] = unmaskValue(value, of[name], was)
+			}
+		}
+	case []any:
+		of, isList := shown.([]any)
+		to, wasList := stored.([]any)
+		for i, value := range sent {
+			if isList && wasList && len(of) == len(sent) && len(to) == len(sent) && reflect.DeepEqual(value, of[i]) {
+				sent[i] = to[i]
+			}
+		}
+	}
+	return sent
+}
+
+// checkMasked refuses a payload for tasks that has what is shown in the place of their hidden values.
+func (q *request) checkMasked(ids []string, payload []byte) error {
+	if q.c.opts.Redact == nil || !strings.Contains(plainJSON(string(payload)), masked) {
+		return nil
+	}
+	tasks, err := q.site.store.Get(q.Context(), ids...)
+	if err != nil {
+		return err
+	}
+	for _, t := range tasks {
+		if t != nil && strings.Contains(string(q.hide(t.Kind, "payload", t.Payload)), masked) && !strings.Contains(string(t.Payload), masked) {
+			return hiddenError("payload")
+		}
+	}
+	return nil
 }

@@ -17,6 +17,8 @@ const (
 	// other refusals out of the stream.
 	mostFailed = 20
 	tenMinutes = 10 * time.Minute
+	// mostRefused is how many refusals of a user in a pool and an hour are written one by one, likewise.
+	mostRefused = 200
 	// mostEvents is how many logins wait to be written, and mostPools to how many pools each is.
 	mostEvents = 1000
 	mostPools  = 20
@@ -28,7 +30,7 @@ const (
 )
 
 // logins writes logins to the audit streams of the pools that the user may see, and failed ones
-// to the streams of refusals of all pools.
+// to the streams of refusals of all pools. Other entries that no answer waits for go the same way.
 type logins struct {
 	c      *Console
 	events chan access.Event
@@ -43,14 +45,17 @@ type logins struct {
 	hour   time.Time            // the start of the hour of single
 	single int                  // failed logins of the hour that are written one by one
 	more   int                  // further ones, which are only counted
+	// refusals are those of the users of each pool.
+	refusals map[refuser]*tally
 
 	pools   map[string]chan loginEntry
 	writers sync.WaitGroup
+	closed  bool // guarded by mu: no entries are written any more
 }
 
 func newLogins(c *Console) *logins {
 	l := &logins{c: c, events: make(chan access.Event, mostEvents), stop: make(chan struct{}), done: make(chan struct{}), every: tenMinutes,
-		seen: map[string]time.Time{}, pools: map[string]chan loginEntry{}}
+		seen: map[string]time.Time{}, refusals: map[refuser]*tally{}, pools: map[string]chan loginEntry{}}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	for _, name := range c.names {
 		entries := make(chan loginEntry, mostEvents)
@@ -59,6 +64,50 @@ func newLogins(c *Console) *logins {
 	}
 	c.opts.Gate.Notify(l.add)
 	return l
+}
+
+// refuser is a user of a pool, and tally how often that user was refused something.
+type refuser struct{ pool, user string }
+
+type tally struct {
+	hour         time.Time // the start of the hour of single
+	single, more int       // written one by one; further ones
+}
+
+// aloneOf reports whether a refusal of a user gets an entry of its own. It counts the others.
+func (l *logins) aloneOf(pool, user string, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.refusals[refuser{pool, user}]
+	if r == nil {
+		if len(l.refusals) >= mostSeen {
+			clear(l.refusals)
+		}
+		r = &tally{}
+		l.refusals[refuser{pool, user}] = r
+	}
+	if now.Sub(r.hour) >= time.Hour {
+		r.hour, r.single = now, 0
+	}
+	if r.single < mostRefused {
+		r.single++
+		return true
+	}
+	r.more++
+	return false
+}
+
+// counted takes the refusals that are only counted.
+func (l *logins) counted() map[refuser]int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := map[refuser]int{}
+	for of, r := range l.refusals {
+		if r.more > 0 {
+			all[of], r.more = r.more, 0
+		}
+	}
+	return all
 }
 
 // add queues an event. Failed logins are counted before, so that many of them take no places of
@@ -119,6 +168,9 @@ func (l *logins) run() {
 		if more > 0 {
 			l.writeTo(l.c.names, task.AuditEntry{Action: access.EventLoginFailed, Target: "further failed logins", Count: more}, true)
 		}
+		for of, n := range l.counted() {
+			l.writeTo([]string{of.pool}, task.AuditEntry{User: of.user, Action: "refused", Target: "further refusals", Count: n}, true)
+		}
 	}
 	for {
 		select {
@@ -165,6 +217,11 @@ func (l *logins) write(e access.Event) {
 // writeTo queues an entry for pools. Each pool has a queue of its own, so that none waits for another
 // one that is out of reach.
 func (l *logins) writeTo(names []string, e task.AuditEntry, refused bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed { // requests may go on for a moment
+		return
+	}
 	for _, name := range names[:min(len(names), mostPools)] {
 		select {
 		case l.pools[name] <- loginEntry{e, refused}:
@@ -201,6 +258,9 @@ func (l *logins) close() {
 	defer late.Stop()
 	close(l.stop)
 	<-l.done
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
 	for _, entries := range l.pools {
 		close(entries)
 	}

@@ -196,3 +196,20 @@ func TestReasonsOfRejectionsAreRedacted(t *testing.T) {
 		t.Error("without a hook the reason is not shown")
 	}
 }
+
+// Refusals of a user beyond some in an hour are one entry with their number, so that they do not push others out.
+func TestManyRefusalsAreCounted(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t, nil)
+	b.as(access.Viewer)
+	for range mostRefused + 30 {
+		if status, _ := b.do(http.MethodPost, b.path("tasks/stop"), url.Values{"id": {"a"}}); status != http.StatusForbidden {
+			t.Fatalf("%d", status)
+		}
+	}
+	b.c.Close()
+	got := b.audit(true)
+	if len(got) != mostRefused+1 || got[0].Count != 30 || got[0].User != "ann" || got[0].Action != "refused" {
+		t.Errorf("%d entries, the last one %+v", len(got), got[0])
+	}
+}

@@ -135,6 +135,9 @@ func (q *request) troubles(p *picture) (all []trouble) {
 			add("error", "trouble.trigger_broken", q.Path("trigger", "name", t.Name), t.Name, t.Err)
 		}
 	}
+	if open := q.site.openFindings(); len(open) > 0 {
+		add(string(open[0].Severity), "trouble.doctor", q.Path("doctor"), len(open), readable(open[0].What))
+	}
 	if p.Stats.Rejected > 0 {
 		add("warning", "trouble.rejected", q.Path("rejected"), p.Stats.Rejected)
 	}
@@ -166,6 +169,8 @@ func (q *request) troublesOfQueue(p *picture, load pool.QueueLoad, add func(seve
 		t.Action, t.Fields = "resume", []string{"queue", load.Name}
 	case load.Waiting > 0 && !served && len(p.Replicas) > 0:
 		add("error", "trouble.queue_unserved", link, load.Name, load.Waiting)
+	case load.Waiting > 0 && !load.RateUntil.IsZero():
+		add("warning", "trouble.queue_rate", link, load.Name, load.Rate, load.Waiting)
 	case load.OldestWait > longWait:
 		add("warning", "trouble.oldest", link, load.Name, q.Duration(load.OldestWait), load.Waiting)
 	}

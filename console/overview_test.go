@@ -8,6 +8,7 @@ import (
 
 	"github.com/ltsworker/ltsworker/alert"
 	"github.com/ltsworker/ltsworker/internal/failures"
+	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -17,6 +18,7 @@ func TestOverviewBeginsWithAlertsThatFire(t *testing.T) {
 	t.Parallel()
 	b := newBrowser(t, nil)
 	s := b.c.sites[b.name]
+	s.brief.last.at = time.Now() // the doctor has found nothing
 	p, err := s.picture(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -60,5 +62,57 @@ func TestOverviewBeginsWithAlertsThatFire(t *testing.T) {
 	own.Alerts = alert.State{Rules: []alert.Rule{{Name: "r"}}}
 	if text := show(); strings.Contains(text, "Alerts that fire") || !strings.Contains(text, "Nothing needs attention") {
 		t.Errorf("%s", text)
+	}
+}
+
+// The overview names what the doctor finds, errors first, and queues that their rate holds back.
+func TestOverviewNamesFindingsAndHeldRates(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t, nil)
+	s := b.c.sites[b.name]
+	p, err := s.picture(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := *p
+	own.Queues = []pool.QueueLoad{{QueueInfo: pool.QueueInfo{Name: "calls", Waiting: 3, Rate: pool.Rate{N: 2, Per: time.Hour, Burst: 2}, RateUntil: p.At.Add(time.Minute)}}}
+	own.Replicas = []pool.ReplicaInfo{{ID: "r", Queues: map[string]int{"calls": 1}, Lease: time.Minute}}
+	s.show(&own)
+	s.brief.last = computation[[]task.Finding]{at: time.Now(), value: []task.Finding{
+		{Severity: task.SeverityError, Check: "eviction", What: "the server may evict keys"}, {Severity: task.SeverityWarning, What: "b"}}}
+	text := b.page("")
+	for _, want := range []string{`<a href="/admin` + b.path("doctor") + `">Findings of the doctor: 2. The first one: the server may evict keys.`, `class="error"`,
+		"The rate 2/h burst 2 of queue calls holds tasks back; 3 wait."} {
+		if !strings.Contains(text, want) {
+			t.Errorf("without %s:\n%s", want, text)
+		}
+	}
+}
+
+// The inspection for the overview runs in the background, and leaves out the records, which may be millions.
+func TestOverviewInspectsWithoutTheRecords(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t, nil)
+	b.enqueue(task.Spec{ID: "a"})
+	if err := b.rdb.Set(t.Context(), "lts:{"+b.name+"}:task:a", "damaged", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	s := b.c.sites[b.name]
+	if found := s.openFindings(); len(found) > 0 {
+		t.Errorf("a first call waits for %+v", found)
+	}
+	s.brief.mu.Lock()
+	run := s.brief.now
+	s.brief.mu.Unlock()
+	if run != nil { // it has not ended yet
+		<-run.done
+	}
+	for _, f := range s.openFindings() {
+		if f.Check == "entries" {
+			t.Errorf("the records were inspected: %+v", f)
+		}
+	}
+	if page := b.page("doctor"); !strings.Contains(page, "the record of task a has no header") {
+		t.Errorf("the page of the doctor does not name the damaged record:\n%s", page)
 	}
 }

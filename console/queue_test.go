@@ -114,7 +114,7 @@ func TestDrainsShowTheirProgress(t *testing.T) {
 		t.Fatalf("%+v, %v", replicas, err)
 	}
 	page := b.page("replicas")
-	for _, want := range []string{"It waits for 2 running tasks", "task?id=a", "task?id=b", replicas[0].DrainingSince.Add(time.Hour + time.Minute).UTC().Format("2006-01-02T15:04:05.000Z")} {
+	for _, want := range []string{"Running tasks that it waits for (2)", "task?id=a", "task?id=b", replicas[0].DrainingSince.Add(time.Hour + time.Minute).UTC().Format("2006-01-02T15:04:05.000Z")} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %s", want)
 		}

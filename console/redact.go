@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -217,6 +218,10 @@ func (q *request) hideObject(text []byte) (shown []byte, ok bool) {
 			if value, ok = q.hideObject(value); !ok {
 				value = encoded(masked)
 			}
+		default:
+			if !redisstore.IsEntryField(f.name) || value[0] == '{' { // no field is an object but those above
+				value = q.hideUnknown(kind, f.name, value)
+			}
 		}
 		out.Write(encoded(f.name))
 		out.WriteByte(':')
@@ -227,6 +232,21 @@ func (q *request) hideObject(text []byte) (shown []byte, ok bool) {
 	}
 	out.WriteByte('}')
 	return out.Bytes(), true
+}
+
+// hideUnknown returns what is shown of a field that tasks do not have: it may be a payload whose name is misspelt, or a
+// part of one.
+func (q *request) hideUnknown(kind, name string, value []byte) []byte {
+	part := encoded(map[string]json.RawMessage{name: value})
+	shown := q.hide(kind, "payload", part)
+	if bytes.Equal(shown, part) {
+		return value
+	}
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(shown, &fields) != nil || len(fields) != 1 || fields[name] == nil {
+		return encoded(masked)
+	}
+	return fields[name]
 }
 
 // hideHeaders returns what is shown of the headers of an entry. Only an object of strings is

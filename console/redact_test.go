@@ -79,9 +79,10 @@ func TestRejectedEntriesAreRedacted(t *testing.T) {
 		`{"kind":"k","bad":1,"payload":"text","headers":["x1x"]}`,
 		`{"kind":"k","payload":{"password":"x1x"}`,
 		`{"kind":"k","payload":{"password":"x1x"}} {}`,
+		`{"kind":"k","paylod":{"a":[{"password":"x1x"}]},"Password":"x1x","auth":7,"other":{"b": 2}}`,
 		`x1x`,
 		`{"kind":"k","bad":1,"payload":"`+strings.Repeat("x1x", 10_000)+`"}`)
-	want := []string{"(30033 bytes)", "(3 bytes)", "(44 bytes)", "(40 bytes)",
+	want := []string{"(30033 bytes)", "(3 bytes)", `{"kind":"k","paylod":{"a":[{"password":"•••"}]},"Password":"•••","auth":"•••","other":{"b": 2}}`, "(44 bytes)", "(40 bytes)",
 		`{"kind":"k","bad":1,"payload":"text","headers":"•••"}`,
 		`{"kind":"k","bad":1,"payload":{"password":"•••"},"headers":{"auth":"•••","trace":"t"},"payload":{"a":2}}`,
 		`{"kind":"k","shards":["{\"password\":\"•••\"}"],"task":{"shards":7,"payload":{"password":"•••"}}}`}
@@ -161,5 +162,29 @@ func TestEventsContinueAfterEntriesOfManyEvents(t *testing.T) {
 	}
 	if seen != 3*rows {
 		t.Errorf("the pages have %d of the %d events", seen, 3*rows)
+	}
+}
+
+// In a changed value the masked parts are restored from the same place only.
+func TestMasksAreRestoredFromTheirPlaceOnly(t *testing.T) {
+	t.Parallel()
+	const shown, stored = `{"a":{"pw":"•••","n":1},"l":[{"u":"x","pw":"•••"},{"u":"y","pw":"•••"}]}`, `{"a":{"pw":"1","n":1},"l":[{"u":"x","pw":"2"},{"u":"y","pw":"3"}]}`
+	for sent, want := range map[string]string{
+		`{"a":{"pw":"•••","n":2},"l":[{"u":"x","pw":"•••"},{"u":"y","pw":"•••"}]}`: `{"a":{"n":2,"pw":"1"},"l":[{"pw":"2","u":"x"},{"pw":"3","u":"y"}]}`,
+		`{"a":{"pw":"new","n":1},"l":[{"u":"y","pw":"•••"},{"u":"x","pw":"•••"}]}`: `{"a":{"n":1,"pw":"new"},"l":[{"pw":"•••","u":"y"},{"pw":"•••","u":"x"}]}`,
+		`{"b":{"pw":"•••"}}`: `{"b":{"pw":"•••"}}`,
+		`{"n":1}`:            `{"n":1}`,
+	} {
+		if got := unmask(sent, shown, stored); got != want {
+			t.Errorf("%s becomes %s", sent, got)
+		}
+	}
+	for sent, want := range map[string]string{"t=2\r\nauth=•••": "t=2\nauth=1", "other=•••": "other=•••"} {
+		if got := unmask(sent, "auth=•••\nt=1", "auth=1\nt=1"); got != want {
+			t.Errorf("%q becomes %q", sent, got)
+		}
+	}
+	if got := unmask("p=•••\nq", "p=•••\np=•••", "p=1\np=2"); got != "p=•••\nq" {
+		t.Errorf("a line that is shown twice becomes %q", got)
 	}
 }

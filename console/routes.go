@@ -22,6 +22,7 @@ var routes = []route{
 	{http.MethodGet, "{$}", access.Viewer, (*request).overview},
 	{http.MethodGet, "tasks", access.Viewer, (*request).tasks},
 	{http.MethodGet, "task", access.Viewer, (*request).task},
+	{http.MethodGet, "words", access.Viewer, (*request).words},
 	{http.MethodGet, "causes", access.Viewer, (*request).causes},
 	{http.MethodGet, "chart", access.Viewer, (*request).chart},
 	{http.MethodGet, "archived", access.Viewer, (*request).archived},
@@ -91,6 +92,8 @@ func (c *Console) handler() http.Handler {
 	mux.HandleFunc("GET "+access.OIDCFinish, c.open((*request).finishOIDC))
 	mux.HandleFunc("GET /password", c.named((*request).passwordPage))
 	mux.HandleFunc("POST /password", c.named((*request).changePassword))
+	mux.HandleFunc("GET /sessions", c.free((*request).sessions))
+	mux.HandleFunc("POST /"+endSessions, c.free((*request).endSessions))
 	mux.HandleFunc("POST /logout", c.open((*request).logout))
 	mux.HandleFunc("POST /language", c.open((*request).setLanguage))
 	for _, r := range routes {
@@ -179,7 +182,7 @@ func (c *Console) guarded(r route) http.HandlerFunc {
 			c.logins.proxied(q.user, c.opts.Gate.Address(q.Request))
 		}
 		if q.site == nil || q.role < access.Viewer {
-			q.site = nil
+			q.foreign(r.page)
 			return notFound("pool", name)
 		}
 		if q.role < r.role {

@@ -62,3 +62,19 @@ func (s *shared[T]) run(ctx context.Context, c *computation[T], compute func(con
 	s.last, s.now = *c, nil
 	close(c.done)
 }
+
+// latest returns the last value, the zero value if there is none or if it is much older than keep. It does not wait: if
+// the value is older than keep, the next one is computed meanwhile.
+func (s *shared[T]) latest(compute func(context.Context) (T, error)) T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := time.Since(s.last.at) > s.keep; old && s.now == nil {
+		s.now = &computation[T]{done: make(chan struct{})}
+		go s.run(context.Background(), s.now, compute)
+	}
+	if time.Since(s.last.at) > 5*s.keep {
+		var none T
+		return none
+	}
+	return s.last.value
+}

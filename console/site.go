@@ -42,6 +42,7 @@ type site struct {
 	settings settings
 
 	inspection shared[[]task.Finding]
+	brief      shared[[]task.Finding] // of an inspection without the records
 	causes     shared[causeList]
 	readOnly   shared[bool] // the Redis user may change nothing
 	logs       logs
@@ -53,7 +54,7 @@ func newSite(store *redisstore.Store, o *Options, query bulkQuery, log *slog.Log
 	if err != nil {
 		return nil, err
 	}
-	s := &site{inspection: shared[[]task.Finding]{keep: time.Minute, within: inspecting}, causes: shared[causeList]{keep: 5 * time.Second, within: 30 * time.Second}, readOnly: shared[bool]{keep: time.Minute, within: patience}, name: store.Pool(), store: store, pool: p}
+	s := &site{inspection: shared[[]task.Finding]{keep: time.Minute, within: inspecting}, brief: shared[[]task.Finding]{keep: time.Minute, within: patience}, causes: shared[causeList]{keep: 5 * time.Second, within: 30 * time.Second}, readOnly: shared[bool]{keep: time.Minute, within: patience}, name: store.Pool(), store: store, pool: p}
 	s.history = newHistory()
 	go s.sample()
 	s.hub = newHub(store, p, log.With("pool", s.name))

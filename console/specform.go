@@ -148,11 +148,11 @@ func (q *request) hideTemplate(kind, template string) string {
 var hidden = []string{"payload", "payload_template", "task.payload", "headers", "task.headers", "shard_params", "task.shard_params", "then", "task.then"}
 
 // restore puts stored values in the place of those that the user has left as they were shown:
-// without secrets, and with the line breaks of a browser. shown are the values of the form as it
-// was, stored those without redaction. A form with another kind keeps what it has, because the
-// kind decides what is hidden. A value that a browser cannot send back is replaced only if the form
-// says so.
-func restore(sent, shown, stored url.Values) {
+// without secrets, and with the line breaks of a browser. In a value that the user has changed it restores the parts that
+// are still masked. shown are the values of the form as it was, stored those without redaction. A form with another kind
+// keeps what it has, because the kind decides what is hidden. A value that a browser cannot send back is replaced only if
+// the form says so. It returns the fields that still have a mask, which must not be stored.
+func restore(sent, shown, stored url.Values) (left []string) {
 	sameKind := true
 	for _, kind := range []string{"kind", "task.kind"} {
 		sameKind = sameKind && strings.TrimSpace(sent.Get(kind)) == stored.Get(kind)
@@ -165,8 +165,14 @@ func restore(sent, shown, stored url.Values) {
 		kept := !isText(shown.Get(name)) && sent.Get(replacePrefix+name) == ""
 		if sameKind && (same || kept) || kept && shown.Get(name) == stored.Get(name) {
 			sent.Set(name, stored.Get(name))
+		} else if sameKind {
+			sent.Set(name, unmask(sent.Get(name), shown.Get(name), stored.Get(name)))
+		}
+		if v := sent.Get(name); strings.Contains(v, masked) && v != stored.Get(name) {
+			left = append(left, name)
 		}
 	}
+	return left
 }
 
 // The prefixes of the fields of a form about a value that is not text: a check box to replace it,

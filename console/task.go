@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html/template"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ltsworker/ltsworker/internal/holdup"
@@ -17,7 +20,7 @@ type taskPage struct {
 	*task.Task
 	History  []task.AttemptRecord
 	Why      holdup.Reason // what a waiting task waits for
-	WaitsFor string        // the same in the language of the user
+	WaitsFor template.HTML // the same in the language of the user
 	Holders  []*task.Task
 	MoreHold int
 	Steps    []step
@@ -117,9 +120,21 @@ func (q *request) task() error {
 		page.Steps = timeline(page.Task, page.History, p.At)
 	}
 	if page.Why.Code != "" {
-		page.WaitsFor = q.T("waits."+page.Why.Code, page.Why.Args...)
+		page.WaitsFor = q.because(page.Why)
 	}
 	return q.render("task", p.At, page)
+}
+
+// because returns what a task waits for, with times that the page shows in the zone of the user.
+func (q *request) because(why holdup.Reason) template.HTML {
+	args, times := slices.Clone(why.Args), []string{}
+	for i, a := range args {
+		if at, ok := a.(holdup.Start); ok {
+			mark := fmt.Sprintf("\uE000%d\uE000", i) // no text has this character
+			args[i], times = mark, append(times, mark, string(timeTag(time.Time(at))))
+		}
+	}
+	return template.HTML(strings.NewReplacer(times...).Replace(template.HTMLEscapeString(q.T("waits."+why.Code, args...))))
 }
 
 // taskOf reads a task and what its page shows besides. Viewers of the task share it. Its Task is nil if Redis

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ltsworker/ltsworker/console/access"
+	"github.com/ltsworker/ltsworker/internal/holdup"
 	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -102,6 +103,19 @@ func TestTasksRunAgainAsNewTasks(t *testing.T) {
 	want.ID, want.Priority = "b", 9
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+	// A part of the payload is changed: the secret stays. A secret that went elsewhere is not stored as its mask.
+	form.Set("id", "d")
+	form.Set("payload", `{"n": 12345678901234567890, "password": "•••"}`)
+	form.Set("headers", "t=v\r\nauth=•••")
+	b.act("enqueue", form)
+	if got := b.get("d"); string(got.Payload) != `{"n":12345678901234567890,"password":"x1x"}` || got.Headers["auth"] != "x1x" || got.Headers["t"] != "v" {
+		t.Errorf("%s %v", got.Payload, got.Headers)
+	}
+	form.Set("id", "e")
+	form.Set("payload", `{"n":1,"pass":"•••"}`)
+	if status, page := b.do(http.MethodPost, b.path("enqueue"), form); status != http.StatusBadRequest || !strings.Contains(page, `id="f-payload-error"`) || !strings.Contains(page, "has •••") {
+		t.Errorf("%d\n%s", status, page)
 	}
 	form.Set("id", "c")
 	form.Set("max_attempts", "many")
@@ -209,5 +223,16 @@ func TestAttemptsShowTheirHostsAfterTheReplicaHasLeft(t *testing.T) {
 	var answer record.Task
 	if err := json.Unmarshal(got.body, &answer); err != nil || len(answer.History) != 1 || answer.History[0].Host != "<i>web</i>" || answer.History[0].IP != "127.0.0.1" {
 		t.Errorf("the API answers %s, %v", got.body, err)
+	}
+}
+
+// When a rate lets a task start is shown in the zone of the user, and a name cannot add markup.
+func TestWaitsAreInTheZoneOfTheUser(t *testing.T) {
+	t.Parallel()
+	q := &request{lang: "en"}
+	at := time.Date(2026, 2, 3, 4, 5, 6, 0, time.FixedZone("", 3600))
+	got := string(q.because(holdup.Reason{Code: "group_rate", Args: []any{"<g>", "2/h", holdup.Start(at)}}))
+	if want := `the rate of group &lt;g&gt;, 2/h: the next task may start at <time datetime="2026-02-03T03:05:06.000Z">2026-02-03 03:05:06 UTC</time>`; got != want {
+		t.Errorf("%s", got)
 	}
 }

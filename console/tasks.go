@@ -51,6 +51,10 @@ type tasksPage struct {
 func (q *request) tasks() error {
 	text := q.FormValue("q")
 	wanted, err := parseQuery(text)
+	if id := strings.TrimSpace(text); err != nil && q.isTask(id) {
+		http.Redirect(q.w, q.Request, q.Path("task", "id", id), http.StatusSeeOther)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -279,6 +283,16 @@ func (q *request) look(wanted query) (found []*task.Task, err error) {
 		found = append(found, slices.DeleteFunc(tasks, func(t *task.Task) bool { return t == nil })...)
 	}
 	return found, nil
+}
+
+// isTask reports whether a text that is no query is the id of a task: an id may have a colon.
+func (q *request) isTask(id string) bool {
+	found, err := q.look(query{IDs: []string{id}})
+	if err != nil || len(found) > 0 {
+		return err == nil
+	}
+	archived, err := q.fromArchive(id)
+	return err == nil && len(archived) > 0
 }
 
 // find reads a task. Its values are not redacted.

@@ -191,12 +191,16 @@ func (q *request) sentTrigger() (t *pool.TriggerInfo, f *form, def trigger.Defin
 	}
 	shown := q.PostForm
 	sent := url.Values(maps.Clone(shown))
+	var left []string
 	if t != nil {
-		restore(sent, q.definitionValues(&t.Trigger, true), q.definitionValues(&t.Trigger, false))
+		left = restore(sent, q.definitionValues(&t.Trigger, true), q.definitionValues(&t.Trigger, false))
 		sent.Set("name", t.Name)
 	}
 	f = newForm("", sent)
 	def = f.definition()
+	for _, name := range left {
+		f.wrong(name, "%s", q.T("wrong.masked"))
+	}
 	// The page shows what the user has sent, without the stored values.
 	return t, &form{values: shown, errs: f.errs}, def, nil
 }

@@ -39,7 +39,7 @@ func (s *Store) Inspect(ctx context.Context, how task.Inspection) iter.Seq2[task
 			yield(task.Finding{}, s.fail(ctx, "inspect", err))
 			return
 		}
-		if !ready {
+		if !ready || how.Brief {
 			return
 		}
 		if err := s.walkKeys(ctx, how, func(f task.Finding) bool { return yield(f, nil) }); err != nil {

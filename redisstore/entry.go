@@ -126,6 +126,9 @@ var entryFields = []string{"kind", "payload", "id", "queue", "priority", "group"
 	"timeout_ms", "ttl_ms", "deadline_ms", "max_attempts", "backoff", "retain_ms", "headers", "reply", "on_limit",
 	"shards", "broadcast", "fail_fast", "then"}
 
+// IsEntryField reports whether an entry of the inbox may have a field with the name.
+func IsEntryField(name string) bool { return slices.Contains(entryFields, name) }
+
 func (e *entryReader) field(name string, v json.RawMessage) {
 	s := e.spec
 	switch name {

@@ -35,6 +35,9 @@ func (f Finding) Open() bool {
 
 // Inspection configures an inspection. The zero value changes nothing.
 type Inspection struct {
+	// Brief leaves out the records of tasks and all other keys that an inspection walks: what is left
+	// costs the same in a pool of any size.
+	Brief bool
 	// Fix repairs broken records. It renames a key that it cannot repair. It changes no
 	// settings of the server.
 	Fix bool

@@ -1,14 +1,9 @@
 package main
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
-
-	"go.yaml.in/yaml/v4"
 
 	"github.com/ltsworker/ltsworker/archive"
 	"github.com/ltsworker/ltsworker/console/access"
@@ -68,12 +63,8 @@ func readConsoleFile(name string) (c consoleFile, err error) {
 	if err != nil {
 		return c, fmt.Errorf("open the config file: %w", err)
 	}
-	dec := yaml.NewDecoder(bytes.NewReader(text))
-	dec.KnownFields(true)
-	if err := dec.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
-		return c, usagef("%s: %v", name, err)
-	}
-	return c, nil
+	err = decodeKeys(name, text, &c)
+	return c, err
 }
 
 // readConsoleSection reads the section of the console in the config file of a replica. An unknown
@@ -87,12 +78,8 @@ func readConsoleSection(name string) (c consoleFile, err error) {
 		Console consoleFile    `yaml:"console"`
 		Others  map[string]any `yaml:",inline"` // have been checked
 	}
-	dec := yaml.NewDecoder(bytes.NewReader(text))
-	dec.KnownFields(true)
-	if err := dec.Decode(&file); err != nil {
-		return c, usagef("%s: console: %v", name, err)
-	}
-	return file.Console, nil
+	err = decodeKeys(name, text, &file)
+	return file.Console, err
 }
 
 // archive returns the file or the DSN of the archive, "" for none.

@@ -105,7 +105,7 @@ func TestSectionOfTheConsoleIsChecked(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
 	for section, want := range map[string]string{
-		"console:\n  listn: x\n": "line 4", "console: yes\n": "w.yaml:3: console must be a mapping", "console: {metrics: x}\n": "metrics must be HOST:PORT",
+		"console:\n  listn: x\n  oidc: {isuer: x}\n": "w.yaml:4: console.listn is not a key here; did you mean listen?\nw.yaml:5: console.oidc.isuer is not a key here; did you mean issuer?", "console: yes\n": "w.yaml:3: console must be a mapping", "console: {metrics: x}\n": "metrics must be HOST:PORT",
 		"console: {listen: \"0.0.0.0:0\", open: true}\n": "listen", "console: {trace_url: \"javascript:x\"}\n": "trace_url must be an address with http or https",
 		"console: {tls: {cert: x}}\n": "tls needs both cert and key", "console: {pools: [a, b, a]}\n": "pools has a twice", "console: {pools: [a, a]}\n": "pools has a twice",
 	} {
@@ -116,6 +116,29 @@ func TestSectionOfTheConsoleIsChecked(t *testing.T) {
 	}
 	if a := u.run("run", "-c", "w.yaml", "--console", "x"); a.code != exitUsage || !strings.Contains(a.err, "--console must be HOST:PORT") {
 		t.Errorf("%+v", a)
+	}
+}
+
+// All unknown keys of a config file of the console are named at once.
+func TestUnknownKeysOfTheConsoleAreNamed(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	u.write("c.yaml", "open: true\nlistn: x\nproxy:\n  form: [10.0.0.1]\n  grants: {everyone: {\"*\": viewr}}\nzzz: 1\n", 0o600)
+	a := u.run("console", "-c", "c.yaml")
+	for _, want := range []string{"c.yaml:2: listn is not a key here; did you mean listen?", "c.yaml:4: proxy.form is not a key here; did you mean from?",
+		"c.yaml:6: zzz is not a key here; there are alerts, archive", "line 5", "must be one of none, viewer"} {
+		if a.code != exitUsage || !strings.Contains(a.err, want) {
+			t.Errorf("without %q: %+v", want, a)
+		}
+	}
+	if strings.Contains(a.err, "main.") {
+		t.Errorf("the message has a type of the program: %s", a.err)
+	}
+	for _, empty := range []string{"", "# nothing\n"} {
+		u.write("c.yaml", empty, 0o600)
+		if a := u.run("console", "-c", "c.yaml", "--listen", "x"); !strings.Contains(a.err, "--listen") {
+			t.Errorf("%q: %+v", empty, a)
+		}
 	}
 }
 

@@ -1,10 +1,13 @@
 package access
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -136,15 +139,12 @@ func (g *Gate) sessionUser(r *http.Request, used bool) *User {
 	if s == nil {
 		return nil
 	}
-	if s.user.Method == MethodPassword {
-		content, err := g.passwords.current()
-		if err != nil {
-			return nil
-		}
-		if a := content.byName[s.user.Name]; a == nil || a.String() != s.line {
-			g.sessions.end(token)
-			return nil
-		}
+	switch changed, err := g.changed(s); {
+	case err != nil:
+		return nil
+	case changed:
+		g.sessions.end(token)
+		return nil
 	}
 	return &s.user
 }
@@ -175,6 +175,39 @@ func (g *Gate) Logout(w http.ResponseWriter, r *http.Request) {
 // Revoke ends all sessions of a user, of any method, and returns their number. It does not prevent a
 // new login: remove the user from the password file, or at the provider.
 func (g *Gate) Revoke(user string) int { return g.sessions.endAll(user) }
+
+// Session is a login with a password or OIDC that has not ended.
+type Session struct {
+	User    User
+	Started time.Time
+	Seen    time.Time // the last request of the user
+}
+
+// Sessions returns the sessions of this process, by the name of the user and then the earliest first.
+func (g *Gate) Sessions() (all []Session) {
+	for _, s := range g.sessions.all() {
+		if changed, err := g.changed(&s); err == nil && !changed {
+			all = append(all, Session{s.user, s.started, s.seen})
+		}
+	}
+	slices.SortFunc(all, func(a, b Session) int {
+		return cmp.Or(strings.Compare(a.User.Name, b.User.Name), a.Started.Compare(b.Started))
+	})
+	return all
+}
+
+// changed reports whether the user of a session with a password was changed or removed since the login.
+func (g *Gate) changed(s *session) (bool, error) {
+	if s.user.Method != MethodPassword {
+		return false, nil
+	}
+	content, err := g.passwords.current()
+	if err != nil {
+		return false, err
+	}
+	a := content.byName[s.user.Name]
+	return a == nil || a.String() != s.line, nil
+}
 
 // Methods are the ways to log in that a login page offers.
 type Methods struct {

@@ -131,3 +131,16 @@ func (s *sessions) endAll(name string) (n int) {
 	}
 	return n
 }
+
+// all returns copies of the sessions that have not ended.
+func (s *sessions) all() (found []session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	for _, one := range s.byHash {
+		if !s.ended(one, now) {
+			found = append(found, *one)
+		}
+	}
+	return found
+}

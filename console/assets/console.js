@@ -111,17 +111,29 @@
     // Figures such as ages and rates change without an event.
     setInterval(() => { stale = true; refresh(); }, 15000);
   }
+  // What is scrolled inside of the content stays so: logs and payloads, and tables on a narrow screen.
+  const scrollable = () => ["table", "pre", ".scroll"].flatMap((what) => [...main.querySelectorAll(what)].map((e, i) => [what + i, e]));
+  let scrolled = new Map();
+  function scrollBack() {
+    for (const [name, e] of scrolled.size ? scrollable() : []) {
+      const [left, top] = scrolled.get(name) || [0, 0];
+      e.scrollLeft = left;
+      if (!logState.follow || !e.closest(".logbox[data-follow]")) e.scrollTop = top;
+    }
+    scrolled = new Map();
+  }
   // The user may have begun to choose or write since the request.
   let kept = null;
   document.body.addEventListener("htmx:beforeSwap", (event) => {
     if (event.detail.target !== main) return;
     if (held()) { event.detail.shouldSwap = false; stale = true; return; }
+    scrolled = new Map(scrollable().filter(([, e]) => e.scrollLeft || e.scrollTop).map(([name, e]) => [name, [e.scrollLeft, e.scrollTop]]));
     const focus = document.activeElement;
     kept = focus !== main && main.contains(focus) ? placeOf(focus) : null;
   });
   main.addEventListener("click", (event) => { const details = event.target.closest?.("summary")?.parentElement; if (details) details.dataset.user = ""; });
   document.body.addEventListener("htmx:afterSwap", () => {
-    times(); place(); show(); logs(); charts();
+    times(); place(); show(); logs(); scrollBack(); charts();
     if (kept && !main.contains(document.activeElement)) (elementAt(kept) || main).focus({ preventScroll: true });
     kept = null;
   });
@@ -154,8 +166,32 @@
   }
   addEventListener("load", search);
 
+  // The box completes the last word: the list has all that precedes it, and what the word may be.
+  const box = document.getElementById("find"), offers = document.getElementById("words");
+  const words = [...offers?.options || []].map((option) => option.value);
+  let values = null;
+  function complete() {
+    let at = 0, quoted = false;
+    for (let i = 0; i < box.value.length; i++) {
+      if (box.value[i] === '"') quoted = !quoted;
+      else if (box.value[i] === " " && !quoted) at = i + 1;
+    }
+    const before = box.value.slice(0, at), last = box.value.slice(at);
+    const [, name, part] = last.match(/^(\w+):(.*)$/s) || [], named = Array.isArray(values?.[name]) && values[name].map((value) => `${name}:${value}`);
+    const fits = named ? named.filter((word) => word.slice(name.length + 1).toLowerCase().includes(part.toLowerCase())) : words.filter((word) => word.startsWith(last));
+    offers.replaceChildren(...fits.slice(0, 50).map((word) => Object.assign(document.createElement("option"), { value: before + word })));
+  }
+  box?.addEventListener("focus", async () => {
+    if (values) return;
+    values = {};
+    const answer = await fetch(box.dataset.words, { headers: { "HX-Request": "true" } }).catch(() => null);
+    values = answer?.ok ? await answer.json() : null;
+    complete();
+  });
+  box?.addEventListener("input", complete);
+
   // Logs: the settings of the reader stay when the content of the page is replaced.
-  const logState = { follow: true, wrap: true, find: "" };
+  const logState = { follow: true, wrap: true, find: "", copied: "" }; // copied: the address of the log that was copied last
   function marked(box) {
     const pre = box.querySelector("pre"), all = pre.textContent, find = logState.find.toLowerCase(), lower = all.toLowerCase(), parts = [];
     let at = 0, n = 0;
@@ -167,7 +203,7 @@
       n++;
     }
     pre.replaceChildren(...parts, all.slice(at));
-    box.querySelector(".found").textContent = find ? String(n) : "";
+    box.querySelector(".found").textContent = logState.copied === box.dataset.url ? box.querySelector(".copy").dataset.done : find ? String(n) : "";
   }
   function logEnd(box) {
     const pre = box.querySelector("pre");
@@ -195,7 +231,11 @@
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.(".copy");
     if (!button) return;
-    const box = button.closest(".logbox"), said = () => { box.querySelector(".found").textContent = button.dataset.done; };
+    const box = button.closest(".logbox"), said = () => {
+      logState.copied = box.dataset.url;
+      logs();
+      setTimeout(() => { logState.copied = ""; logs(); }, 3000);
+    };
     if (navigator.clipboard) { navigator.clipboard.writeText(box.querySelector("pre").textContent).then(said, () => {}); return; }
     getSelection().selectAllChildren(box.querySelector("pre")); // without TLS
     if (document.execCommand("copy")) said();

@@ -1,4 +1,4 @@
-// All pages of the console with the data of fixture.js: name, path after /p/default/, what the page must show, and the link to follow.
+// All pages of the console with the data of fixture.js: name, path (after /p/default/ unless it begins with a slash), what the page must show, and the link to follow.
 // Those of alike have the elements of another page.
 const alike = ["running", "waiting", "scheduled", "succeeded", "search", "payload", "any", "limited", "shard", "queue-day", "trigger-new", "again"];
 export const pages = [
@@ -38,5 +38,6 @@ export const pages = [
   ["again", "enqueue?from=mail-101", "mail-101"],
   ["bulk", "bulk", "bulk/job?id="],
   ["bulk-job", "bulk", "", "a[href*=\"bulk/job\"]"],
+  ["sessions", "/sessions", "ann (password)"],
   ["missing", "task?id=none", "none"],
-].map(([name, path, shows, follow]) => ({ name, path: "/p/default/" + path, shows, follow, alike: alike.includes(name), status: name === "missing" ? 404 : 200 }));
+].map(([name, path, shows, follow]) => ({ name, path: path.startsWith("/") ? path : "/p/default/" + path, shows, follow, alike: alike.includes(name), status: name === "missing" ? 404 : 200 }));

@@ -157,5 +157,21 @@ export function keyboardTests(at) {
     assert.deepEqual(page.wrong, []);
   });
 
+  test("keyboard: the box completes each word of a query", async () => {
+    const page = await reuse(at.url, { user: "vic" });
+    const offers = (...want) => page.waitForFunction((list) => [...document.querySelectorAll("#words option")].map((o) => o.value).join("\n") === list, want.join("\n"), { polling: 50 });
+    await page.goto("/p/default/");
+    await page.keyboard.press("/");
+    await page.keyboard.type("state:fa");
+    await offers("state:failed");
+    await page.keyboard.type('iled error:"disk full" kind:WRI');
+    await offers('state:failed error:"disk full" kind:disk.write');
+    await page.fill("#find", "kind:disk.write queue:med");
+    await offers("kind:disk.write queue:media");
+    await page.fill("#find", "order");
+    await offers("order:reverse");
+    assert.deepEqual(page.wrong, []);
+  });
+
   for (const lang of process.env.FULL ? ["en", "zh"] : ["zh"]) test(`keyboard: a night with failures, ${lang}`, () => night(at, lang));
 }

@@ -35,6 +35,40 @@ export function liveTests(at) {
     assert.deepEqual(page.wrong, []);
   });
 
+  test("live: what the user has scrolled stays there", async () => {
+    const page = await reuse(at.url, { user: "vic", width: 360 });
+    await push({ id: "scroll-1", kind: "live.scroll", queue: "live" });
+    await page.goto("/p/default/tasks?q=state:waiting+kind:live.scroll");
+    await shows(page, "scroll-1");
+    const left = await page.evaluate(() => { const table = document.querySelector("table.tasks"); table.scrollLeft = 80; return table.scrollLeft; });
+    assert.ok(left > 0, "the table is not wider than the window");
+    await push({ id: "scroll-2", kind: "live.scroll", queue: "live" });
+    await shows(page, "scroll-2");
+    assert.equal(await page.evaluate(() => document.querySelector("table.tasks").scrollLeft), left);
+    assert.deepEqual(page.wrong, []);
+  });
+
+  test("live: the log of a running task is searched, wrapped and copied", async () => {
+    const page = await reuse(at.url, { user: "vic" }), found = page.locator(".found").first();
+    await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+    await page.goto("/p/default/task?id=cut-1");
+    await page.fill(".logfind", "FRAME");
+    assert.equal(await found.textContent(), "6");
+    assert.equal(await page.locator(".logbox mark").count(), 6); // from now on the page holds
+    const space = () => page.locator("pre.log").first().evaluate((e) => getComputedStyle(e).whiteSpace), wrapped = await space();
+    await page.locator(".wrap").first().dispatchEvent("click");
+    assert.notEqual(await space(), wrapped);
+    await page.locator(".copy").first().dispatchEvent("click");
+    await page.waitForFunction(() => document.querySelector(".found").textContent === "Copied", null, { polling: 50 });
+    await page.evaluate(() => document.querySelector(".wrap").dispatchEvent(new Event("input", { bubbles: true }))); // as when the log grows
+    const said = await found.textContent();
+    await page.waitForFunction(() => document.querySelector(".found").textContent === "6", null, { polling: 50 });
+    assert.equal(said, "Copied");
+    assert.match(await page.evaluate(() => navigator.clipboard.readText()), /frame 6 of 6 written/);
+    await page.context().clearPermissions();
+    assert.deepEqual(page.wrong, []);
+  });
+
   test("live: a stream continues after a restart of the console, without a gap", async () => {
     const { url, port } = at.open, page = await reuse(url);
     await page.goto("/p/default/events");

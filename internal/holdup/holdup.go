@@ -195,9 +195,9 @@ func (h *Finder) waitsFor(ctx context.Context, t *task.Task) (why Reason, held *
 	case s.Limit > 0 && s.Running >= s.Limit:
 		return because("pool_limit", s.Running, s.Limit), &ofPool, s.Running, nil
 	case !g.RateUntil.IsZero():
-		return because("group_rate", g.Name, g.Rate, rateTime(g.RateUntil)), nil, 0, nil
+		return because("group_rate", g.Name, g.Rate, Start(g.RateUntil)), nil, 0, nil
 	case !q.RateUntil.IsZero():
-		return because("queue_rate", q.Rate, rateTime(q.RateUntil)), nil, 0, nil
+		return because("queue_rate", q.Rate, Start(q.RateUntil)), nil, 0, nil
 	case q.Running >= slots:
 		return because("slots", slots), &ofQueue, q.Running, nil
 	}
@@ -227,8 +227,11 @@ func unserved(replicas []pool.ReplicaInfo, t *task.Task) (Reason, []pool.Replica
 	return Reason{}, taking
 }
 
-// rateTime returns when a task may start, with ms.
-func rateTime(at time.Time) string { return at.Local().Format("15:04:05.000") }
+// Start is when a task may start. As a text it is the local time of this process, with ms.
+type Start time.Time
+
+// String returns the time of day.
+func (s Start) String() string { return time.Time(s).Local().Format("15:04:05.000") }
 
 // refusing reports whether all replicas refuse tasks.
 func refusing(replicas []pool.ReplicaInfo) bool {
