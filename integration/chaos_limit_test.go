@@ -46,7 +46,7 @@ func killUnderLimit(t *testing.T, limit int) {
 		}
 	}
 	supply()
-	eventually(t, prompt, "the limit is used", func() bool { return stats(t, c).Running == limit })
+	eventually(t, patience, "the limit is used", func() bool { return stats(t, c).Running == limit })
 
 	window := interval{from: time.Now()}
 	kills := 0
