@@ -40,8 +40,9 @@ UNRACED := ./archive ./cmd/ltsworker ./console/sqlarchive ./docs ./export/sql ./
 TESTED := -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}'
 
 .PHONY: race
-race: redis prometheus ## most tests, with the race detector and a real redis-server
-	go test -race -vet=off -parallel $(PARALLEL) -timeout $(TIMEOUT) $(LONGEST) $$(go list $(TESTED) ./... | grep -vE '/(archive|cmd/ltsworker|console/sqlarchive|docs|export/sql|internal/config|executor/docker)$$')
+race: redis prometheus ## most tests, with the race detector (not in the processes that they start) and a real redis-server
+	go test -vet=off -c -o bin/test/replica $(LONGEST)
+	LTS_TEST_PROGRAM=$(CURDIR)/bin/test/replica go test -race -vet=off -parallel $(PARALLEL) -timeout $(TIMEOUT) $(LONGEST) $$(go list $(TESTED) ./... | grep -vE '/(archive|cmd/ltsworker|console/sqlarchive|docs|export/sql|internal/config|executor/docker)$$')
 
 .PHONY: unraced
 unraced: redis postgres ## the tests of the commands, the pages and the databases, without the race detector

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"os"
@@ -75,16 +76,14 @@ func (f *fleet) address() string {
 // start starts a process. It ends with the test at the latest.
 func (f *fleet) start(role string) *process {
 	f.t.Helper()
-	program, err := os.Executable()
-	if err != nil {
-		f.t.Fatal(err)
-	}
+	program := cmp.Or(os.Getenv(envProgram), os.Args[0])
 	p := &process{fleet: f, cmd: exec.Command(program), gone: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), envRole+"="+role, envRedis+"="+f.address(), envPool+"="+f.name,
 		envRecords+"="+f.records.path, envLease+"="+f.lease.String(), envWorkers+"="+strconv.Itoa(f.workers),
 		envLimit+"="+strconv.Itoa(f.limit), envDrain+"="+f.drain.String(), envLabel+"="+f.label,
 		"GORACE=atexit_sleep_ms=0") // tests measure how long a process takes to end
 	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
+	var err error
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		f.t.Fatal(err)
 	}

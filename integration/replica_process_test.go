@@ -23,6 +23,10 @@ import (
 // The environment variables of this binary when a test starts it as another
 // process.
 const (
+	// envProgram names this binary without the race detector. The processes then run it and need less than
+	// half the processor time. make race sets it. make soak does not: it finds races in the processes too.
+	envProgram = "LTS_TEST_PROGRAM"
+
 	envRole    = "LTS_TEST_ROLE"    // its role
 	envRedis   = "LTS_TEST_REDIS"   // see connect
 	envPool    = "LTS_TEST_POOL"    // the pool's name

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Runs the steps of make test. The tests under the race detector, which wait most of the time, run beside the other steps,
-# which compile most of the time. In both halves the longest step or package starts first. Each line of output starts with
-# the name of its step. All steps run, also after one has failed. The summary at the end lists the steps, their durations and
-# their CPU time. For a failed step it lists the failed tests or the last lines of output.
+# Runs the steps of make test, two at a time: the tests under the race detector, which wait most of the time, beside the steps
+# that compile. Each line of output starts with the name of its step. All steps run, also after one has failed. The summary at
+# the end lists the steps, their durations and their CPU time. For a failed step it lists the failed tests or the last lines of
+# output.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-beside=(race unraced)
-others=(emulated containers polyglot lint cross benchmarks examples videocut browser demo deploy)
+# The longest start first, so that both places are used until the end.
+steps=(race emulated unraced lint containers polyglot browser deploy videocut cross benchmarks examples demo)
 
 # The toolchain and the tests use more memory and less time.
 export GOGC=${GOGC:-400}
@@ -34,15 +34,12 @@ run() {
 note() { printf '%-10s | == %s\n' "$1" "$2"; }
 label() { awk -v step="$1" '{ printf "%-10s | %s\n", step, $0; fflush() }'; }
 
-# Each half has a process group, so that an interrupt ends all its processes.
+# The steps have a process group, so that an interrupt ends all their processes.
+export -f run note label
+export logs
 set -m
-halves=()
-stop() { for half in ${halves[@]+"${halves[@]}"}; do kill -TERM -- "-$half" 2>/dev/null || true; done; }
-trap 'stop; rm -rf "$logs"; exit 130' INT TERM HUP
-(for step in "${beside[@]}"; do run "$step"; done) &
-halves+=($!)
-(for step in "${others[@]}"; do run "$step"; done) &
-halves+=($!)
+xargs -P 2 -n 1 bash -o pipefail -c 'run "$0"' <<<"${steps[*]}" &
+trap 'kill -TERM -- -$! 2>/dev/null || true; rm -rf "$logs"; exit 130' INT TERM HUP
 wait
 
 # failures STEP prints the failed tests with the beginning of their output and, for each package, the command that runs them
@@ -62,7 +59,7 @@ failures() {
 echo
 echo "make test: $SECONDS s"
 failed=()
-for step in "${beside[@]}" "${others[@]}"; do
+for step in "${steps[@]}"; do
 	read -r result seconds cpu <"$logs/$step.result" || { result=FAIL seconds='?' cpu='?'; }
 	printf '  %-4s  %-10s %4s s, %4s s of CPU\n' "$result" "$step" "$seconds" "$cpu"
 	[[ $result == ok ]] || failed+=("$step")

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -49,12 +51,23 @@ func startEscape(t *testing.T, escape, script string, grace time.Duration) (<-ch
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
+	t.Cleanup(func() { endSession(t, pid) })
 	again.write("go\n")
 	if line := f.line(t); line != "ready" {
 		t.Fatalf("%q", line)
 	}
 	return done, end
+}
+
+// endSession kills an escaped process and the others of its group, of which the first has called setsid.
+func endSession(t *testing.T, pid int) {
+	group, err := syscall.Getpgid(pid)
+	if err == nil {
+		err = syscall.Kill(-group, syscall.SIGKILL)
+	}
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // A grace period of an hour shows that no end waits for it, or for the process.
@@ -120,17 +133,24 @@ func TestGroupHasTheGracePeriodWhateverHoldsTheOutput(t *testing.T) {
 	t.Parallel()
 	for name, escape := range map[string]string{
 		"nothing":             "",
-		"an escaped process":  `setsid sleep 1000 &`,
+		"an escaped process":  `setsid sh -c 'echo $$ >"$ESCAPED"; exec sleep 1000' & while ! [ -s "$ESCAPED" ]; do sleep 0.01; done`,
 		"the group":           `sleep 1000 &`,
 		"a process that ends": `setsid sh -c ':' &`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			again := newInput(t)
+			again, escaped := newInput(t), filepath.Join(t.TempDir(), "pid")
 			// The outer shell ends at SIGTERM at once. The inner one cleans up until the
 			// fifo is read.
 			r := startReady(t, escape+`
 				sh -c 'exec 3>"$FIFO" >/dev/null 2>&1; trap "cat \"$GO\" >&3; exit" TERM; echo ready >&3; while :; do sleep 0.01; done'; :`,
-				time.Hour, "GO="+again.path)
+				time.Hour, "GO="+again.path, "ESCAPED="+escaped)
+			if b, err := os.ReadFile(escaped); err == nil {
+				pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { endSession(t, pid) })
+			}
 			r.end(task.ErrStopped)
 			again.write("tidied\n")
 			if line := r.line(t); line != "tidied" {

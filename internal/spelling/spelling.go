@@ -4,14 +4,14 @@ package spelling
 import "strings"
 
 // Nearest returns the candidate that word was probably meant to be, or "" if none is
-// close. A candidate is close if at most a third of the longer word differs. Otherwise,
-// if word has at least three letters, it is the only candidate that begins with word.
+// close. A candidate is close if at most a third of the longer word differs (one letter if it has two).
+// Otherwise, if word has at least three letters, it is the only candidate that begins with word.
 func Nearest(word string, candidates []string) string {
 	best, bestDistance := "", -1
 	for _, c := range candidates {
-		limit := max(len(word), len(c)) / 3
+		longer := max(len(word), len(c))
 		d := distance(strings.ToLower(word), strings.ToLower(c))
-		if d <= max(limit, 1) && (bestDistance < 0 || d < bestDistance) {
+		if d <= max(longer/3, 1) && d < longer && (bestDistance < 0 || d < bestDistance) {
 			best, bestDistance = c, d
 		}
 	}
