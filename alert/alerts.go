@@ -116,7 +116,7 @@ func (j *judge) rule(r *Rule, samples []sample) {
 		}
 		before := *a
 		a.Severity, a.Value, a.Detail, a.Seen = r.Severity, s.value, task.CutHead(s.detail, maxDetail), j.now
-		a.When, a.Threshold, a.Window = r.When, r.limit(), r.Window
+		a.When, a.Threshold, a.Window = r.When, r.Limit(), r.Window
 		if !a.Firing() && j.now.Sub(a.Since) >= r.For {
 			a.Fired = j.now
 		}

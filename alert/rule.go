@@ -84,9 +84,9 @@ func (r Rule) complete() Rule {
 	return r
 }
 
-// limit returns the threshold for messages and lists. Half a task, which a config file has for
-// "over: 0", is 0.
-func (r *Rule) limit() float64 {
+// Limit returns the threshold as messages and lists show it. A config file sets half a task for
+// "over: 0", which they show as 0.
+func (r *Rule) Limit() float64 {
 	if conditions[r.When].unit == number {
 		return math.Floor(r.Threshold)
 	}

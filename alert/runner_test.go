@@ -161,7 +161,8 @@ func TestStormIsFewMessagesWithCounts(t *testing.T) {
 	})
 }
 
-// The queue of a receiver has room for 500 notices. A storm of one rule leaves room for others.
+// The queue of a receiver has room for 500 notices. Those of one rule leave room for the urgent ones of
+// others.
 func TestQueueOfAReceiverHasTheUrgentAlertsInAStorm(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		f, c := newFakeStore(), &fakeChannel{}
@@ -178,7 +179,7 @@ func TestQueueOfAReceiverHasTheUrgentAlertsInAStorm(t *testing.T) {
 			}
 		}
 		if found["b"] != 1 || found["c"] != 1 || found["a"] != task.MaxAlertNotices-2 {
-			t.Errorf("%v", found)
+			t.Errorf("the messages have these notices by rule: %v", found)
 		}
 	})
 }

@@ -71,9 +71,9 @@ func TestTakeOverKeepsThePaceOfARobot(t *testing.T) {
 				for n := range 120 {
 					f.waits(fmt.Sprint("q", n), 50) // a new alert each second
 					pass(time.Second)
-					if n%10 == 9 { // a restart, at which the process releases the lease
+					if n%10 == 9 { // the process is restarted: it releases the lease
 						stop()
-						if n == 29 { // or it was killed, and the lease ends by itself
+						if n == 29 { // this one is killed: its lease ends by itself
 							f.change(func() { f.owner, f.until = "killed", time.Now().Add(lease) })
 						}
 						stop = process()

@@ -142,6 +142,16 @@ func (b *browser) enqueue(specs ...task.Spec) {
 	}
 }
 
+// spread makes the children of a parent.
+func (b *browser) spread(parent string) {
+	b.t.Helper()
+	for late := time.Now().Add(patient); b.get(parent).Counts.Unmade > 0; {
+		if _, err := b.store.Spread(b.t.Context()); err != nil || time.Now().After(late) {
+			b.t.Fatalf("the children of %s: %+v, %v", parent, b.get(parent).Counts, err)
+		}
+	}
+}
+
 func (b *browser) get(id string) *task.Task {
 	b.t.Helper()
 	tasks, err := b.store.Get(b.t.Context(), id)

@@ -59,7 +59,7 @@ type Console struct {
 	root   http.Handler
 	// searches bounds the searches in payloads, and the long ones in the archive, that run at once.
 	searches chan struct{}
-	// searchTime is how long the reads for one page take before it ends with fewer tasks.
+	// searchTime bounds the time of the reads for one page. After it the page ends, with fewer tasks.
 	searchTime time.Duration
 	logins     *logins
 	closing    sync.Once

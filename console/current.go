@@ -92,8 +92,8 @@ type currents[T any] struct {
 	byKey map[string]*current[T]
 }
 
-// get returns the value of a key. Viewers share it while the hub reads events, which tell when it is
-// old. Otherwise it is read for each request.
+// get returns the value of a key. While the hub reads events, viewers share the value until an event makes
+// it old. Otherwise it is read for each request.
 func (c *currents[T]) get(ctx context.Context, h *hub, key string, read func(context.Context) (T, error)) (T, error) {
 	if h.followed() {
 		return c.share(ctx, h, key, read)

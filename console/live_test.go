@@ -175,8 +175,13 @@ func TestSlowBrowsersAreReset(t *testing.T) {
 	}
 	defer h.leave(c)
 	h.mu.Lock()
-	h.stop() // its reader sends nothing meanwhile
+	h.stop()
+	ended := h.done
 	h.mu.Unlock()
+	<-ended // its reader sends nothing any more
+	for len(c.messages) > 0 {
+		<-c.messages // the reader may have sent its first reset
+	}
 	for range waiting + 5 {
 		h.send(t.Context(), message{Cursor: "1-1", Events: 1})
 	}

@@ -107,7 +107,7 @@ func (q *query) add(name, value string) error {
 	return nil
 }
 
-// wrongWord returns the error of a field that must have one of the words. It suggests the one that is most like value.
+// wrongWord returns the error of a field that must be one of some words. It suggests the word that is most like value.
 func wrongWord(field, key, value string, of []string) error {
 	if near := spelling.Nearest(value, of); near != "" {
 		return wrong(field, key+"_near", strings.Join(of, ", "), near)

@@ -26,7 +26,7 @@ func placeOf(t *task.Task) place {
 	return place{false, t.StartedAt.UnixMilli(), t.ID}
 }
 
-// compare compares places, in the reverse order with reverse.
+// compare compares two places. With reverse the order is reversed.
 func (p place) compare(other place, reverse bool) int {
 	if reverse {
 		p, other = other, p

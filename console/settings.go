@@ -46,15 +46,15 @@ func (s *site) groupsNamed(ctx context.Context, names []string) ([]pool.GroupInf
 	})
 }
 
-// limits returns the limits of a scope, "" for all, and of a name in it, "" for all. Like a picture
-// they are at most a second old.
+// limits returns the limits of a scope, "" for all scopes, and of a name in it, "" for all names. Like a
+// picture they are at most a second old.
 func (s *site) limits(ctx context.Context, scope pool.Scope, name string) ([]record.Limit, error) {
 	return s.settings.limits.share(ctx, s.hub, string(scope)+" "+name, func(ctx context.Context) ([]record.Limit, error) {
 		return record.Limits(ctx, s.pool, scope, name)
 	})
 }
 
-// rates returns rates as limits does limits.
+// rates returns the rates of a scope and of a name in it, as limits does.
 func (s *site) rates(ctx context.Context, scope pool.Scope, name string) ([]record.Rate, error) {
 	return s.settings.rates.share(ctx, s.hub, string(scope)+" "+name, func(ctx context.Context) ([]record.Rate, error) {
 		return record.Rates(ctx, s.pool, scope, name)

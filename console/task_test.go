@@ -22,11 +22,7 @@ func TestParentsListTheirShards(t *testing.T) {
 	t.Parallel()
 	b := newBrowser(t, nil)
 	b.enqueue(task.Spec{ID: "p", Shards: 3})
-	for late := time.Now().Add(patient); b.get("p").Counts.Unmade > 0 && time.Now().Before(late); {
-		if _, err := b.store.Spread(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
+	b.spread("p")
 	b.act("tasks/stop", map[string][]string{"id": {"p/1"}})
 	page := html.UnescapeString(b.page("task?id=p"))
 	for _, want := range []string{"1 stopped</a>", "2 not ended", "task?id=p%2F0", "task?id=p%2F1", "task?id=p%2F2"} {

@@ -36,7 +36,7 @@ type tasksPage struct {
 	listed
 	Query  string
 	State  task.State
-	Turned bool // the list has the reverse order
+	Turned bool // the list is in the reverse order
 	Counts map[task.State]int
 	Costly bool // payloads were searched
 	// Archived are further tasks, of the archive. ArchiveNote says why some are missing.
@@ -116,7 +116,7 @@ func (q *request) Tab(state task.State) string {
 	return q.Path("tasks", "q", joinWords(words), "state", string(state))
 }
 
-// Turned returns the page in the reverse order.
+// Turned returns the address of the page in the other order.
 func (q *request) Turned() string {
 	const reverse = "order:reverse"
 	words := splitWords(q.FormValue("q"))
@@ -216,7 +216,7 @@ func (q *request) search(costly bool) (end func(), err error) {
 	}
 }
 
-// listFrom reads the children of a parent or the exporting tasks, both of which are few, at most the first mostChosen.
+// listFrom reads the children of a parent or the exporting tasks. Both are few. A page has at most mostChosen of them.
 func (c *Console) listFrom(ctx context.Context, s *site, wanted query, now time.Time) (page listed, err error) {
 	f := task.Filter{Parent: wanted.Parent, Brief: !wanted.whole()}
 	if wanted.State != "" {

@@ -26,7 +26,7 @@ func wrong(field, key string, args ...any) error {
 	return &wrongField{&task.FieldError{Field: field, Msg: translate("en", key, args...)}, key, args}
 }
 
-// refusals of the store and of bulk jobs, with the keys of their texts. The errors themselves have more details.
+// refusalTexts are the keys of the texts of refusals by the store and by bulk jobs. The errors have more details.
 var refusalTexts = []struct {
 	err error
 	key string

@@ -104,7 +104,7 @@ func TestRefusingReplicaKeepsItsOtherDuties(t *testing.T) {
 	c := s.client()
 	g := &gate{}
 	cfg := slots(4)
-	cfg.Admit, cfg.Lease = g.admit, time.Second
+	cfg.Admit, cfg.Lease = g.admit, 3*time.Second // a busy machine must renew within the lease
 	p := s.pool(cfg)
 	entered, release := make(chan string, 10), make(chan struct{})
 	p.HandleKind("k", func(_ context.Context, t *task.Task) ([]byte, error) {

@@ -47,22 +47,23 @@ func TestChaosEveryEventReachesItsGroup(t *testing.T) {
 	begin := time.Now()
 	workerKills, readerKills := 0, 0
 	calm := time.Now()
-	phase := 0
+	down := false // no consumer is alive
+	raise := func() {
+		readers, down = []*process{f.start(roleReader), f.start(roleReader)}, false
+	}
 	for e, err := range c.Events(ctx, "0") {
 		if err != nil {
 			break
 		}
-		if third := int(3 * time.Since(begin) / length); third != phase {
-			phase = third
-			switch phase {
-			case 1:
-				for _, p := range readers {
-					p.kill()
-					readerKills++
-				}
-			case 2:
-				readers = []*process{f.start(roleReader), f.start(roleReader)}
+		switch third := int(3 * time.Since(begin) / length); {
+		case third == 1 && !down:
+			for _, p := range readers {
+				p.kill()
+				readerKills++
 			}
+			down = true
+		case third > 1 && down:
+			raise()
 		}
 		if !e.State.Terminal() || time.Since(calm) < 400*time.Millisecond || e.At.Before(calm) {
 			continue
@@ -71,13 +72,16 @@ func TestChaosEveryEventReachesItsGroup(t *testing.T) {
 			f.replace(replicas, i)
 			workerKills++
 		}
-		if phase != 1 {
+		if !down {
 			i := rnd.IntN(len(readers))
 			readers[i].kill()
 			readers[i] = f.start(roleReader)
 			readerKills++
 		}
 		calm = time.Now()
+	}
+	if down { // a busy machine had no event in the last third
+		raise()
 	}
 	n := receive(t, made, patience, "the end of the enqueues")
 	st := idle(t, c)

@@ -20,7 +20,7 @@ func TestChaosShutdownUnderLoadLosesNothing(t *testing.T) {
 	const hangers = 12
 	rnd := seeded(t)
 	f := chaosFleet(t, 10*time.Second, 20, 0) // so long that waiting for a lease would be noticed
-	f.drain = time.Second
+	f.drain = 2 * time.Second
 	c := f.client()
 	replicas := f.fleetOf(3)
 	specs := make([]pool.Spec, 0, hangers)
@@ -32,7 +32,7 @@ func TestChaosShutdownUnderLoadLosesNothing(t *testing.T) {
 	load := f.load(rnd.Uint64(), 400)
 
 	var took []time.Duration
-	for begin := time.Now(); time.Since(begin) < lasting(3*time.Second, 7*time.Second); {
+	for begin := time.Now(); time.Since(begin) < lasting(5*time.Second, 12*time.Second); {
 		i := rnd.IntN(len(replicas))
 		f.awaitRun(replicas[i])
 		pause(rnd, 0, 200*time.Millisecond)

@@ -19,7 +19,7 @@ func TestTaskOfAKilledReplicaContinuesAtItsCheckpoint(t *testing.T) {
 	for attempt := range int64(2) {
 		ran := f.entry(enter, id, attempt+1)
 		want := fmt.Sprint(2 * (attempt + 1))
-		eventually(t, prompt, "the checkpoint "+want, func() bool {
+		eventually(t, patience, "the checkpoint "+want, func() bool {
 			got, err := c.Get(t.Context(), id)
 			return err == nil && string(got.LastCheckpoint) == want
 		})

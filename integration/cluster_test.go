@@ -56,7 +56,7 @@ func (s *site) everyday() {
 	if err := raw.RPush(ctx, s.key("inbox"), `{"kind":"step","payload":3,"id":"pushed"}`).Err(); err != nil {
 		s.t.Fatal(err)
 	}
-	eventually(s.t, prompt, "the pushed task has succeeded", func() bool {
+	eventually(s.t, patience, "the pushed task has succeeded", func() bool {
 		task, err := c.WaitTask(ctx, "pushed") // the task may not exist yet
 		return err == nil && task.State == pool.Succeeded
 	})
@@ -65,7 +65,7 @@ func (s *site) everyday() {
 		s.t.Errorf("the scheduled task is %+v", task)
 	}
 	long := enqueue(s.t, c, pool.Spec{Kind: "step", Payload: []byte("60000")})
-	eventually(s.t, prompt, "it runs", func() bool { return get(s.t, c, long).State == pool.Running })
+	eventually(s.t, patience, "it runs", func() bool { return get(s.t, c, long).State == pool.Running })
 	if n, err := c.Stop(ctx, pool.Filter{IDs: []string{long}}, ""); err != nil {
 		s.t.Errorf("stopped %v, %v", n, err)
 	}
@@ -81,7 +81,7 @@ func (s *site) everyday() {
 	}
 	s.oneEndEach(tasks + 3)
 	w.growing(s.t, s.events())
-	eventually(s.t, prompt, "every end is received", func() bool { return heard.count() >= tasks+3 })
+	eventually(s.t, patience, "every end is received", func() bool { return heard.count() >= tasks+3 })
 }
 
 // The pool's slot moves to another master in small steps. Meanwhile three
@@ -163,7 +163,7 @@ func TestSlotOfAPoolMovesDuringTraffic(t *testing.T) {
 	if _, top, starts := w.read(); top != limit || starts != all {
 		t.Errorf("%d handlers ran at once and %d in all; want %d and %d", top, starts, limit, all)
 	}
-	eventually(t, prompt, "every end is received", func() bool { return heard.count() >= all })
+	eventually(t, patience, "every end is received", func() bool { return heard.count() >= all })
 	// A call that was blocked on the old master now waits on the new one.
 	before := time.Now()
 	await(t, c, enqueue(t, c, pool.Spec{Kind: "step", Payload: []byte("0")}))
@@ -204,7 +204,7 @@ func TestMoveLongerThanALeaseEndsWhatRuns(t *testing.T) {
 	for range tasks {
 		enqueue(t, c, pool.Spec{Kind: "step"})
 	}
-	eventually(t, prompt, "the limit is used", func() bool { now, _, _ := w.read(); return now == limit })
+	eventually(t, patience, "the limit is used", func() bool { now, _, _ := w.read(); return now == limit })
 	cluster.Move(t, s.key("meta"), otherMaster(t, cluster, s), 1, func(n int) {
 		if n == 0 {
 			for range limit {

@@ -61,14 +61,27 @@ func TestLimitsHoldWhileReplicasAreKilled(t *testing.T) {
 	}
 
 	// Now as many handlers run as the limit allows: only live leases count.
-	blockers := make([]pool.Spec, limit+3)
+	blockers, ids := make([]pool.Spec, limit+3), []string{}
 	for i := range blockers {
-		blockers[i] = pool.Spec{Kind: kindWork, Payload: []byte("1000")}
+		blockers[i] = pool.Spec{Kind: kindWork, Payload: []byte("3600000")}
 	}
-	made := enqueueAll(t, c, blockers)
-	eventually(t, prompt, "the limit is used", func() bool { return stats(t, c).Running == limit })
-	for _, r := range made {
-		await(t, c, r.ID)
+	for _, r := range enqueueAll(t, c, blockers) {
+		ids = append(ids, r.ID)
+	}
+	eventually(t, patience, "as many handlers run as may run", func() bool {
+		begun := 0
+		for _, r := range f.recorded() {
+			if r.What == enter && slices.Contains(ids, r.Task) {
+				begun++
+			}
+		}
+		return begun >= limit && stats(t, c).Running == limit
+	})
+	if _, err := c.Stop(t.Context(), pool.Filter{IDs: ids}, "enough"); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range ids {
+		await(t, c, id)
 	}
 	if st := stats(t, c); st.Running != 0 {
 		t.Errorf("%d leases on an idle pool", st.Running)
@@ -76,7 +89,7 @@ func TestLimitsHoldWhileReplicasAreKilled(t *testing.T) {
 	f.nothingRuns()
 
 	f.oneEndEach(tasks + len(blockers))
-	f.onlyKeys(append(idleKeys, "task:", "more:", "history:", "ended:succeeded")...)
+	f.onlyKeys(append(idleKeys, "task:", "more:", "history:", "ended:succeeded", "ended:stopped")...)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	records := f.recorded()

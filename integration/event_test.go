@@ -260,7 +260,7 @@ func TestEventsOfADeadConsumerReachAnother(t *testing.T) {
 // the task does not run again.
 func TestReportOutlivesItsReplica(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t, 1500*time.Millisecond, 4, 0)
+	f := newFleet(t, 2*time.Second, 4, 0) // a busy machine must report within the lease
 	c := f.client()
 	for range 3 {
 		p := f.start(roleReplica)

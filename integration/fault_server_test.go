@@ -256,7 +256,7 @@ func TestRefusedReplicaSaysWhy(t *testing.T) {
 				st := redisstore.New(clientAt(t, server.Addr(), func(o *redis.Options) { o.Username, o.Password = "w", "pw" }), "refused")
 				t.Cleanup(func() { st.Close() })
 				cfg := slots(1)
-				cfg.Lease, cfg.Logger = 2*time.Second, book.logger()
+				cfg.Lease, cfg.Logger = 8*time.Second, book.logger() // calls have a part of it as their time limit
 				p, err := pool.New(st, cfg)
 				if err != nil {
 					t.Fatal(err)
@@ -269,18 +269,21 @@ func TestRefusedReplicaSaysWhy(t *testing.T) {
 			}
 			direct := redisstore.New(rdb, "refused")
 			t.Cleanup(func() { direct.Close() })
-			work := func() {
+			work := func() time.Duration {
 				t.Helper()
 				if _, err := direct.Enqueue(ctx, []task.Spec{{Kind: "k"}}); err != nil {
 					t.Fatal(err)
 				}
-				receive(t, ran, resumption, "the task runs")
+				began := time.Now()
+				receive(t, ran, patience, "the task runs")
+				return time.Since(began)
 			}
 			user("on >pw ~lts:{refused}:* +@all")
 			book := newLogbook()
 			s := site{t: t}
 			s.serve(replica(book))
-			work()
+			work() // after the join
+			quick := work()
 
 			user(c.refuse)
 			eventually(t, patience, "the replica says why", func() bool { return len(book.about(c.do)) > 0 })
@@ -291,7 +294,9 @@ func TestRefusedReplicaSaysWhy(t *testing.T) {
 			wait(time.Second)
 
 			user(c.allow)
-			work()
+			if took := work(); took > resumption+slack*quick {
+				t.Errorf("a task ran only %v after the end of the refusal, and %v after its enqueue before", took, quick)
+			}
 			eventually(t, patience, "the outage is over", func() bool { return len(book.about(failing)) == len(book.about(working)) })
 			if len(book.about(failing)) != 1 || len(book.about(c.do)) != 1 {
 				t.Errorf("the replica logged:\n%s", strings.Join(book.about(""), "\n"))

@@ -115,7 +115,7 @@ func TestBadEntryIsRejectedWithAReason(t *testing.T) {
 		s.push(b.entry)
 	}
 	s.push(`{"kind":"step","id":"good","run_at_ms":1000}`) // in the past: it starts at once
-	if id := receive(t, started, prompt, "the good entry's start"); id != "good" {
+	if id := receive(t, started, patience, "the good entry's start"); id != "good" {
 		t.Errorf("task %s started", id)
 	}
 	eventually(t, patience, "the inbox is empty", func() bool { return stats(t, c).Inbox == 0 })
@@ -169,7 +169,7 @@ func TestEntryOfADeadReaderIsAdmittedOnce(t *testing.T) {
 		started <- tk.ID
 		return nil, nil
 	})
-	if id := receive(t, started, prompt, "the orphan's start"); id != "orphan" {
+	if id := receive(t, started, patience, "the orphan's start"); id != "orphan" {
 		t.Errorf("task %s started", id)
 	}
 	if st := idle(t, c); st.Enqueued != 1 || st.Rejected != 0 {

@@ -55,8 +55,8 @@ func TestScheduledTasksNeverStartEarly(t *testing.T) {
 	}
 }
 
-// A scheduled task that is the only traffic starts on time. An earlier task
-// that is added later starts first.
+// A scheduled task that is the only traffic starts on time, also if the
+// replicas wait for a later one when it is added.
 func TestSoonerTaskAddedLaterStartsFirst(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -66,22 +66,28 @@ func TestSoonerTaskAddedLaterStartsFirst(t *testing.T) {
 		starts <- start{tk.ID, time.Now()}
 		return nil, nil
 	})
-	begin := time.Now()
-	later := enqueue(t, c, pool.Spec{Kind: "tick", RunAt: begin.Add(time.Second)})
-	sooner := enqueue(t, c, pool.Spec{Kind: "tick", RunAt: begin.Add(300 * time.Millisecond)})
-	for _, want := range []struct {
-		id    string
-		after time.Duration
-	}{{sooner, 300 * time.Millisecond}, {later, time.Second}} {
-		got := receive(t, starts, patience, "the start")
-		if got.id != want.id {
-			t.Fatalf("task %s started, want %s", got.id, want.id)
+	soon := func(what string) {
+		t.Helper()
+		at := time.Now().Add(300 * time.Millisecond)
+		id := enqueue(t, c, pool.Spec{Kind: "tick", RunAt: at})
+		got := receive(t, starts, patience, "the start of "+what)
+		if got.id != id {
+			t.Fatalf("task %s started, want %s", got.id, what)
 		}
-		late := got.at.Sub(begin.Add(want.after))
-		t.Logf("lateness %v", late)
+		late := got.at.Sub(at)
+		t.Logf("%s: lateness %v", what, late)
 		if late < 0 || late > prompt {
-			t.Errorf("the task scheduled after %v started %v late", want.after, late)
+			t.Errorf("%s started %v late", what, late)
 		}
+	}
+	soon("the only task")
+	later := enqueue(t, c, pool.Spec{Kind: "tick", Delay: time.Hour})
+	soon("the sooner task")
+	if n, err := c.RunNow(t.Context(), pool.Filter{IDs: []string{later}}); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	if got := receive(t, starts, patience, "the start of the later task"); got.id != later {
+		t.Errorf("task %s started, want the later one", got.id)
 	}
 	idle(t, c)
 }
@@ -110,16 +116,21 @@ func TestScheduledTaskStartsWhereverASlotIsFree(t *testing.T) {
 	s.awaitReplicas(2)
 	// Both tasks of a round cause one signal. The replica that takes it
 	// learns of the scheduled task and fills its slot with the other.
-	for round := range 3 {
+	for round := 0; round < 3; round++ {
 		at := time.Now().Add(400 * time.Millisecond)
 		made := enqueueAll(t, c, []pool.Spec{{Kind: "tick", RunAt: at}, {Kind: "hold"}})
 		tick, hold := made[0].ID, made[1].ID
-		if got := receive(t, starts, patience, "the long task's start"); got.id != hold {
-			t.Fatalf("task %s started, want the long one", got.id)
+		first, got := receive(t, starts, patience, "a start"), receive(t, starts, patience, "the other start")
+		if first.id == tick && got.id == hold && !first.at.Before(at) {
+			// A busy machine started the long task only when the other one was
+			// due. The round is repeated.
+			round--
+			release <- struct{}{}
+			idle(t, c)
+			continue
 		}
-		got := receive(t, starts, patience, "the scheduled task's start")
-		if got.id != tick {
-			t.Fatalf("task %s started, want the scheduled one", got.id)
+		if first.id != hold || got.id != tick {
+			t.Fatalf("tasks %s and %s started, want the long one and then the scheduled one", first.id, got.id)
 		}
 		late := got.at.Sub(at)
 		t.Logf("round %d: lateness %v", round, late)
@@ -149,7 +160,7 @@ func TestRetryStartsInTimeOnAnIdlePool(t *testing.T) {
 	second := receive(t, starts, patience, "the retry")
 	gap := second.at.Sub(first.at)
 	t.Logf("the retry started %v after the first attempt", gap)
-	if gap < 300*time.Millisecond || gap > 300*time.Millisecond+prompt {
+	if gap < 299*time.Millisecond || gap > 300*time.Millisecond+prompt { // Redis counts in milliseconds
 		t.Errorf("the retry started %v after the first attempt, want 300ms", gap)
 	}
 	idle(t, c)

@@ -92,11 +92,11 @@ func (c redisCommand) with(arg string) []any {
 // caller returns a function that runs commands of a user. A command that the
 // user's rules refuse does nothing, so the next one has the same connection.
 // Any other command may make the connection unusable, so the next one has a new
-// one.
-func caller(t testing.TB, u *redisserver.User) func(args ...any) (any, error) {
+// one. A command that blocks ends after the timeout.
+func caller(t testing.TB, u *redisserver.User, timeout time.Duration) func(args ...any) (any, error) {
 	t.Helper()
 	o := *u.Client(t).Options()
-	o.Protocol, o.MaxRetries, o.ReadTimeout, o.PoolSize = 2, -1, 500*time.Millisecond, 1
+	o.Protocol, o.MaxRetries, o.ReadTimeout, o.PoolSize = 2, -1, timeout, 1
 	var c *redis.Client
 	end := func() {
 		if c != nil {
@@ -153,7 +153,7 @@ func TestProducerCanDoNothingButEnqueue(t *testing.T) {
 	ctx := context.Background()
 	furnish(t, rdb)
 	u := server.User(t, "producer", aclRecipe(t, "producer")...)
-	call := caller(t, u)
+	call := caller(t, u, patience) // each command is refused, so none blocks
 	before := contents(t, rdb)
 
 	tried, free := 0, []string{}
@@ -272,7 +272,7 @@ func TestWorkerReadsNoOtherPool(t *testing.T) {
 			rdb.HSet(ctx, "lts:{other}:hash", needle, needle)
 			rdb.ZAdd(ctx, "lts:{other}:zset", redis.Z{Member: needle})
 			rdb.XAdd(ctx, &redis.XAddArgs{Stream: "lts:{other}:stream", Values: []any{needle, needle}})
-			fenced := caller(t, server.User(t, name, aclRecipe(t, name)...))
+			fenced := caller(t, server.User(t, name, aclRecipe(t, name)...), blockTime)
 			lastingOnly(t, rdb)
 			others := func() map[string]string {
 				all := contents(t, rdb)
@@ -288,7 +288,7 @@ func TestWorkerReadsNoOtherPool(t *testing.T) {
 			// leak.
 			rules := aclRecipe(t, name)
 			rules[slices.IndexFunc(rules, func(r string) bool { return strings.HasSuffix(r, "~lts:{p}:*") })] = "~*"
-			unfenced := caller(t, server.User(t, "unfenced", rules...))
+			unfenced := caller(t, server.User(t, "unfenced", rules...), blockTime)
 			before := others()
 			commands, tried := redisCommands(t, rdb), 0
 			for _, kind := range []string{"string", "list", "set", "hash", "zset", "stream"} {

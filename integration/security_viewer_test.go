@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -58,11 +59,14 @@ func lastingOnly(t *testing.T, rdb *redis.Client) {
 	}
 }
 
+// blockTime is how long a test lets a command block that may do so.
+const blockTime = 500 * time.Millisecond
+
 func TestViewerChangesNoKey(t *testing.T) {
 	server := redisserver.Start(t)
 	rdb := server.Client(t)
 	furnish(t, rdb)
-	do := caller(t, server.User(t, "viewer", aclRecipe(t, "viewer")...))
+	do := caller(t, server.User(t, "viewer", aclRecipe(t, "viewer")...), blockTime)
 	lastingOnly(t, rdb)
 	before := fmt.Sprint(contents(t, rdb))
 	var calls [][]any

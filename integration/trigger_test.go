@@ -232,7 +232,7 @@ func TestManyTriggersFireAtOnce(t *testing.T) {
 	for i := range n {
 		setTrigger(t, c, ticking(fmt.Sprint("t", i), time.Now().Add(time.Hour), time.Hour, 1))
 	}
-	due := time.Now().Add(2 * time.Second).Truncate(time.Millisecond)
+	due := time.Now().Add(settling).Truncate(time.Millisecond) // the replicas join before
 	var want []string
 	_, err := s.rdb.Pipelined(t.Context(), func(p redis.Pipeliner) error { // setting them takes too long
 		ms := due.UnixMilli()

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Tests the console in Chromium, which playwright-core drives: integration/browser. As root on Debian or Ubuntu it installs what is
 # missing. CHROMIUM names a browser that scripts/chromium.sh does not find; chromium-headless-shell of Debian is used if it is
-# there, because it needs a third less processor time. With -full all pages have all looks; with -soak it also
-# measures a pool with a million tasks; with -screenshots it only makes the pictures of the documentation. Other arguments go
-# to node --test.
+# there, because it needs a third less processor time. With -full it checks each page in both languages, themes and widths; with
+# -soak it also measures a pool with a million tasks; with -screenshots it only makes the pictures of the documentation. Other
+# arguments go to node --test.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/chromium.sh"
 source "$(dirname "${BASH_SOURCE[0]}")/server.sh"

@@ -8,7 +8,8 @@ type PageQuery struct {
 	Groups []string
 	Labels []string
 	Hold   bool
-	// Reverse turns the order of the state around, see Page. All pages of a list need the same value.
+	// Reverse lists the tasks in the reverse of the order that Page has for the state. All pages of a
+	// list need the same value.
 	Reverse bool
 	// Match is called for tasks that the other fields select; nil accepts all. The tasks have
 	// a payload and a result only if Whole is set.

@@ -22,24 +22,24 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(redisserver.Main(m)) }
 
-// O6 with a real Redis and real requests: a thousand alerts within seconds, to a robot that takes
-// 20 messages a minute, are few messages that account for each alert.
+// With a real Redis and real requests: a thousand alerts within seconds, for a robot that takes 20
+// messages a minute, make few messages, which account for each alert.
 func TestStormOfAThousandAlertsThroughRedis(t *testing.T) {
 	t.Parallel()
 	store := redisstore.New(redisserver.Start(t).Client(t), "media")
 	defer store.Close()
 	var mu sync.Mutex
-	var texts []string
+	var texts []time.Time // when the robot got a message
 	ding := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		mu.Lock()
 		defer mu.Unlock()
-		if len(texts) == 20 || len(body) > 20_000 { // the test takes less than a minute
+		if n := len(texts); n >= 20 && time.Since(texts[n-20]) < time.Minute || len(body) > 20_000 {
 			io.WriteString(w, `{"errcode":130101,"errmsg":"send too fast, exceed 20 times per minute"}`)
-			t.Errorf("message %d of %d bytes", len(texts)+1, len(body))
+			t.Errorf("message %d of %d bytes", n+1, len(body))
 			return
 		}
-		texts = append(texts, string(body))
+		texts = append(texts, time.Now())
 		io.WriteString(w, `{"errcode":0,"errmsg":"ok"}`)
 	}))
 	defer ding.Close()
@@ -98,11 +98,12 @@ func TestStormOfAThousandAlertsThroughRedis(t *testing.T) {
 		}
 		return n
 	}
-	for end := time.Now().Add(time.Minute); account() < queues; {
-		if time.Now().After(end) {
+	begin := time.Now()
+	for account() < queues {
+		if time.Since(begin) > 5*time.Minute {
 			t.Fatalf("%d of %d alerts have arrived", account(), queues)
 		}
-		time.Sleep(50 * time.Millisecond) // polls the receivers: the pace of messages in real time is the subject
+		time.Sleep(50 * time.Millisecond) // the messages have a pace in real time
 	}
 	s, err := alert.ReadState(ctx, store)
 	if err != nil || len(s.Firing) != queues {
@@ -112,7 +113,8 @@ func TestStormOfAThousandAlertsThroughRedis(t *testing.T) {
 	<-done
 	mu.Lock()
 	defer mu.Unlock()
-	if n := len(seen); n < queues/2 || seen["q0"] > 1 || len(texts) == 0 || len(texts) > 10 {
-		t.Errorf("%d queues are named, q0 %d times, in %d messages to the robot", n, seen["q0"], len(texts))
+	most := 10 + int(time.Since(begin)/robot.Pace().Every) // on a busy machine the test takes longer
+	if n := len(seen); n < queues/2 || seen["q0"] > 1 || len(texts) == 0 || len(texts) > most {
+		t.Errorf("%d queues are named, q0 %d times, in %d messages to the robot, want at most %d", n, seen["q0"], len(texts), most)
 	}
 }

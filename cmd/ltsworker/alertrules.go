@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"strings"
 	"time"
 
@@ -74,7 +73,7 @@ func printRules(cmd *cobra.Command, all []alert.Outlook, asJSON bool) error {
 	for _, o := range all {
 		r := o.Rule
 		if asJSON {
-			err := terminal.WriteJSON(out, ruleRecord{r.Name, string(r.When), wholeTasks(r), r.Window.Milliseconds(), r.For.Milliseconds(), r.Keep.Milliseconds(),
+			err := terminal.WriteJSON(out, ruleRecord{r.Name, string(r.When), r.Limit(), r.Window.Milliseconds(), r.For.Milliseconds(), r.Keep.Milliseconds(),
 				max(r.Repeat, 0).Milliseconds(), string(r.Severity), append([]string{}, r.To...), o.Over > 0, o.Over, append([]alert.Value{}, o.Values...)})
 			if err != nil {
 				return err
@@ -99,14 +98,6 @@ func printRules(cmd *cobra.Command, all []alert.Outlook, asJSON bool) error {
 		return nil
 	}
 	return tab.Flush()
-}
-
-// wholeTasks returns the threshold of a rule. Half a task, which the file has for "over: 0", is 0.
-func wholeTasks(r alert.Rule) float64 {
-	if r.When.Unit() == "number" {
-		return math.Floor(r.Threshold)
-	}
-	return r.Threshold
 }
 
 // ruleValue returns a value of a condition. Durations are as in the other tables of the command.

@@ -48,8 +48,9 @@
     }
   });
 
-  // What has the focus keeps it when the content is replaced, or when an action leads back to the page. It is known by its
-  // address and the hidden fields of its form, and by how many elements like it follow: lists grow at their beginning.
+  // The element with the focus keeps it when the content is replaced, or when an action leads back to the page. It is found
+  // again by its address and the hidden fields of its form, and by the number of equal elements after it: lists grow at their
+  // beginning.
   const signature = (e) => [e.tagName, e.id, e.name, e.type === "checkbox" ? e.value : "", e.getAttribute("href") || e.getAttribute("formaction") || "",
     ...[...e.form?.querySelectorAll("input[type=hidden]") || []].map((field) => `${field.name}=${field.value}`)].join("\n");
   const alike = (of) => [...main.querySelectorAll(of.split("\n")[0])].filter((e) => signature(e) === of);
@@ -61,9 +62,10 @@
   const state = document.getElementById("state");
   let stale = false, next = 0, timer = 0, broken = false, searching = false;
   const task = new URLSearchParams(location.search).get("id");
-  // The focus holds the page in a field, and with the keyboard in a table or a log, which it scrolls. A link and a button keep the focus.
+  // The page does not refresh while a field has the focus, or a table or a log that the keyboard scrolls. Links and buttons keep
+  // the focus during a refresh.
   const focused = () => { const at = document.activeElement; return main !== at && main.contains(at) && !at.matches("a, button, summary") && !(at.matches("table, pre, div") && !at.matches(":focus-visible")); };
-  let pressed = 0; // when a button was pressed that is not released; what is under it must stay
+  let pressed = 0; // when a button or the space bar went down, 0 after its release: the element under it must stay
   for (const name of ["pointerdown", "keydown"]) main.addEventListener(name, (event) => { if (name === "pointerdown" || event.key === " ") pressed = Date.now(); });
   for (const name of ["pointerup", "pointercancel", "keyup"]) addEventListener(name, () => { pressed = 0; });
   const held = () => searching || Date.now() - pressed < 5000 || !!main.querySelector("input[name=id][type=checkbox]:checked, details[data-user][open]")
@@ -289,7 +291,7 @@
   addEventListener("load", charts);
 
   // Keys: / finds, g and a letter goes to a page, j and k move, x chooses, Enter opens, a goes to the actions, ? lists the keys.
-  // The cursor is a row, whose link has the focus. It stays with its task when rows come and go above it.
+  // The cursor is a row. Its link has the focus. The cursor stays at its task when rows above it come and go.
   let cursor = null, index = -1, go = false;
   const opens = (row) => row.querySelector("a.open") || row.querySelector("a");
   const rows = () => [...main.querySelectorAll("tbody tr")].filter(opens);
@@ -340,7 +342,7 @@
     }
   });
 
-  // After an action the focus is where it was, or at the content: not at the beginning of the page.
+  // After an action the focus returns to its element, or to the content if the element has gone.
   addEventListener("submit", (event) => {
     if (main.contains(event.target) && event.target.method === "post") sessionStorage.setItem("lts-focus", JSON.stringify({ at: Date.now(), here: location.href, place: event.submitter && placeOf(event.submitter) }));
   });

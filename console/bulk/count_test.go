@@ -37,7 +37,7 @@ func TestTasksAfterTheInstantAreNotCounted(t *testing.T) {
 	waiting := s.ask(bulk.Order{Verb: bulk.Stop, Query: "mail", State: task.Waiting})
 	stopped := s.ask(bulk.Order{Verb: bulk.Retry, Query: "mail", State: task.Stopped})
 	scheduled := s.ask(bulk.Order{Verb: bulk.Run, Query: "mail", State: task.Scheduled})
-	time.Sleep(2 * time.Millisecond) // times are in ms
+	time.Sleep(2 * time.Millisecond) // the next tasks are later: times have whole milliseconds
 	make("late", 0)
 	make("latedue", time.Hour)
 	if _, err := s.store.RunNow(t.Context(), "due0", "due1", "due2"); err != nil {

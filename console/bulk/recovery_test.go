@@ -1,14 +1,18 @@
 package bulk_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/ltsworker/ltsworker/console/bulk"
 	"github.com/ltsworker/ltsworker/integration/redisserver"
@@ -131,7 +135,7 @@ func TestCancelledJobLeavesTheOtherTasks(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, redisserver.Shared(t))
 	s.console()
-	const n = 8000
+	const n = 1000 // two calls change at most 200 of them
 	s.make(n, task.Spec{Kind: "mail"})
 	cancel := func(id string) {
 		t.Helper()
@@ -152,9 +156,13 @@ func TestCancelledJobLeavesTheOtherTasks(t *testing.T) {
 		t.Errorf("audit %+v", entries)
 	}
 	j := s.ask(bulk.Order{Verb: bulk.Stop, Query: "mail", State: task.Waiting})
-	s.confirm(j.ID, s.reached(j.ID, bulk.Counted).Counted)
+	s.reached(j.ID, bulk.Counted)
+	g := gate{"bulk:" + j.ID, make(chan struct{})}
+	s.rdb.AddHook(g)
+	s.confirm(j.ID, n)
 	s.until(j.ID, "begun", func(j *bulk.Job) bool { return j.Handled > 0 })
 	cancel(j.ID)
+	close(g.open)
 	j = s.reached(j.ID, bulk.Cancelled)
 	got := s.stats()
 	if j.Changed == 0 || j.Changed >= n || got.Kept[task.Stopped] != j.Changed || got.Waiting != n-j.Changed {
@@ -165,6 +173,32 @@ func TestCancelledJobLeavesTheOtherTasks(t *testing.T) {
 	if cancel, end := entries[1], entries[2]; cancel.Action != "bulk/cancel" || cancel.Of != "" || end.Of != entries[0].ID || end.Done != j.Changed ||
 		!strings.Contains(end.Error, "cancelled by eve") {
 		t.Errorf("audit %+v", entries)
+	}
+}
+
+// gate is a hook that holds back all changes of a job but the first one until it is opened.
+type gate struct {
+	job  string // as the calls name it
+	open chan struct{}
+}
+
+func (gate) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (gate) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+func (g gate) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		args := cmd.Args()
+		if i := slices.Index(args, any(g.job)); i >= 0 && i+1 < len(args) {
+			if number, ok := args[i+1].(int64); ok && number > 1 {
+				select {
+				case <-g.open:
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+		}
+		return next(ctx, cmd)
 	}
 }
 

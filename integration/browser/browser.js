@@ -58,8 +58,8 @@ export async function open(url, { user, lang = "en", theme = "light", width = 12
 const shared = new Map(); // of addresses of consoles: the page that reuse returns, and a session of it
 
 /**
- * Returns the page of a console that the tests share, as a new one of a user who has not been there: a new context costs as much as
- * ten pages. The script of a console runs only with js. The page answers questions with yes and has them in page.asked.
+ * Returns the page that the tests of a console share, in the state of a new page: a new context costs as much as ten pages. With js
+ * false no script runs. The page accepts each dialog and has their texts in page.asked.
  */
 export async function reuse(url, { user, lang = "en", theme = "light", width = 1280, height = 800, js = true } = {}) {
   for (const { page } of shared.values()) await page.goto("about:blank"); // it follows no events
@@ -91,7 +91,7 @@ export function watch(page, url) {
   return page;
 }
 
-/** Returns what axe finds in a page, a line for each element: with one of its rules, else with all. */
+/** Returns what axe finds in a page, a line for each element. Without a rule it checks all rules. */
 export async function findings(page, rule) {
   if (!await page.evaluate(() => window.axe)) await page.evaluate(axe);
   const found = await page.evaluate((rule) => window.axe.run(document, { resultTypes: ["violations"], preload: false, ...(rule && { runOnly: [rule] }) }), rule);

@@ -13,7 +13,7 @@ export async function visit(page, { path, follow }) {
   return followed;
 }
 
-/** Checks a page in a language and a width. Themes differ in colours only: in the second one axe looks for contrasts. */
+/** Checks a page in a language and a width. Themes differ only in colours: in the second one axe checks only the contrasts. */
 async function check(page, at, lang, width, themes) {
   await page.setViewportSize({ width, height: 800 });
   await page.emulateMedia({ colorScheme: themes[0] });

@@ -6,9 +6,10 @@
 -- They would count for their limits for ever. A task with such a label that has not started counts for no limit. It is left
 -- to wait.
 
--- MOST is how many tasks one step looks at. WAIT is after how many ms the next one follows if it has ended none, RECHECK if
--- the replica is on the list and does not serve the line. REPORT is for how many ms a task without a timeout waits for a
--- report from outside. GAP is after how many ms a line of a host is looked at again, and how many of them count.
+-- MOST is how many tasks one step reads. All others are in ms. After a step that has ended no task, the next one follows
+-- after WAIT, or after RECHECK if the replica is on the list and does not serve the line. REPORT is how long a task without
+-- a timeout waits for a report from outside. A line of a host is checked each GAP, and a longer time between two checks
+-- counts as GAP.
 local MOST, WAIT, RECHECK, REPORT = 100, 500, 60000, 86400000
 local UNSERVED, GAP = 7 * 86400000, 600000
 

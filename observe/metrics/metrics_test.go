@@ -177,7 +177,7 @@ func TestScrapeWithoutRedisHasTheProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := metrics.NewCollector(p, metrics.Options{MaxAge: time.Nanosecond, Timeout: time.Second})
+	c := metrics.NewCollector(p, metrics.Options{MaxAge: time.Nanosecond, Timeout: 10 * time.Second})
 	if got := scrape(t, c.Handler()); got["ltsworker_pool_up"] != 1 {
 		t.Fatalf("%v", got)
 	}

@@ -36,9 +36,9 @@ var samplers = map[string]sdk.Sampler{
 }
 
 // BenchmarkDrain measures the drain of a queue without a tracer, with a tracer without a provider
-// (api), and with a tracer for each sampler, by turns. The ratios are medians of those of the times
-// of a round. The processor time is that of this process, without Redis. The tasks have a traceparent, except those of "without". "headers" is their cost without
-// a tracer.
+// (api), and with a tracer for each sampler, by turns. A ratio is the median of the ratios of the
+// rounds. The processor time is that of this process, without Redis. The tasks have a traceparent,
+// except those of "without": "headers" shows what it costs without a tracer.
 func BenchmarkDrain(b *testing.B) {
 	for work, n := range map[time.Duration]int{0: 10_000, 100 * time.Microsecond: 2_000} {
 		b.Run(fmt.Sprint(work), func(b *testing.B) {

@@ -182,7 +182,7 @@ func TestEndsOfAttemptsAreRecorded(t *testing.T) {
 		"panic":     {"failed", "panic", "panic: …"},
 		"snooze":    {"released", "released", ""},
 		"stop":      {"failed", "stopped", ""},
-		"stuck":     {"failed", "timeout_abandoned", "attempt timed out, and the handler did not return within 50ms"},
+		"stuck":     {"failed", "timeout_abandoned", "attempt timed out, and the handler did not return within 2s"},
 	} {
 		spans := s.await("process "+kind, 1)
 		if n := len(spans); n > 1 && kind != "snooze" {
