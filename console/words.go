@@ -7,7 +7,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// Words are what the box offers for the first word of a query. A word that ends with a colon needs a value.
+// Words are what the box offers for a word of a query. One that ends with a colon needs a value.
 func (q *request) Words() []string {
 	words := []string{"kind:", "queue:", "group:", "label:", "error:", "cause:", "payload:", "header:", "age:>1h", "age:<1h", "parent:", "unique:", "hold:true", "order:reverse", "id:"}
 	for _, s := range append(task.States(), anyState) {

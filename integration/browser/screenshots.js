@@ -10,8 +10,8 @@ import { end, push, until, lts } from "./servers.js";
 import { visit } from "./test-pages.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-// The pictures that the pages of the documentation show. ALL=1 makes all of them, to look at.
-const shown = new Set(["overview", "tasks", "task", "queues", "triggers"]);
+// These have their full size. The others are for the page with all screens.
+const large = new Set(["overview", "tasks", "task", "queues", "triggers"]);
 const to = process.env.SCREENSHOTS || join(root, "docs", "console");
 
 /** Runs in the page: moves all times, so that the pool was filled at a fixed time, and replaces names that differ. */
@@ -49,12 +49,12 @@ try {
   for (const lang of ["en", "zh"]) for (const theme of ["light", "dark"]) {
     const page = await open(at.url, { user: "ann", lang, theme, width: 1280, height: 800 });
     const session = await page.context().newCDPSession(page);
-    for (const p of pages.filter((p) => process.env.ALL || shown.has(p.name))) {
+    for (const p of pages.filter((p) => process.env.ALL || !p.alike)) {
       await visit(page, p);
       await page.waitForTimeout(300); // the charts are drawn after their figures have come
       await page.evaluate(settle, [filled, replica.id, replica.host || "no host"]);
       const height = Math.min(await page.evaluate(() => document.documentElement.scrollHeight), 1000);
-      const { data } = await session.send("Page.captureScreenshot", { format: "webp", quality: 82, captureBeyondViewport: true, clip: { x: 0, y: 0, width: 1280, height, scale: 1 } });
+      const { data } = await session.send("Page.captureScreenshot", { format: "webp", quality: 82, captureBeyondViewport: true, clip: { x: 0, y: 0, width: 1280, height, scale: large.has(p.name) ? 1 : 0.6 } });
       const picture = Buffer.from(data, "base64"), name = `${p.name}-${lang}-${theme}.webp`;
       if (picture.length > 150 * 1024) throw new Error(`${name} has ${picture.length} bytes`);
       await writeFile(join(to, name), picture);
