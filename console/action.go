@@ -61,7 +61,7 @@ func (q *request) record(a action) error {
 // refused records that a user may not do something. A refusal that cannot be recorded in the
 // pool, because the Redis user of the console may only read, is in the log of the console.
 func (q *request) refused(page string) {
-	if !q.c.logins.aloneOf(q.site.name, q.user.Name, time.Now()) {
+	if !q.c.logins.alone(q.site.name, q.user.Name, time.Now()) {
 		return
 	}
 	q.c.log.Warn("refused", "user", q.user.Name, "pool", q.site.name, "action", page)
@@ -75,7 +75,7 @@ func (q *request) refused(page string) {
 // later, so that the answer takes as long as that for a pool that does not exist.
 func (q *request) foreign(page string) {
 	if s := q.site; s != nil {
-		if q.site = nil; !q.c.logins.aloneOf(s.name, q.user.Name, time.Now()) {
+		if q.site = nil; !q.c.logins.alone(s.name, q.user.Name, time.Now()) {
 			return
 		}
 		q.c.log.Warn("refused", "user", q.user.Name, "pool", s.name, "action", page)

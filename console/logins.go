@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"errors"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -17,7 +18,7 @@ const (
 	// other refusals out of the stream.
 	mostFailed = 20
 	tenMinutes = 10 * time.Minute
-	// mostRefused is how many refusals of a user in a pool and an hour are written one by one, likewise.
+	// mostRefused is the same for the refusals of a user in a pool.
 	mostRefused = 200
 	// mostEvents is how many logins wait to be written, and mostPools to how many pools each is.
 	mostEvents = 1000
@@ -36,16 +37,13 @@ type logins struct {
 	events chan access.Event
 	stop   chan struct{}
 	done   chan struct{}
-	every  time.Duration // after which the number of failed logins is written
+	every  time.Duration // after which the numbers of further refusals are written
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	mu     sync.Mutex
-	seen   map[string]time.Time // users of a proxy
-	hour   time.Time            // the start of the hour of single
-	single int                  // failed logins of the hour that are written one by one
-	more   int                  // further ones, which are only counted
-	// refusals are those of the users of each pool.
+	mu       sync.Mutex
+	seen     map[string]time.Time // users of a proxy
+	failed   tally                // failed logins
 	refusals map[refuser]*tally
 
 	pools   map[string]chan loginEntry
@@ -66,76 +64,78 @@ func newLogins(c *Console) *logins {
 	return l
 }
 
-// refuser is a user of a pool, and tally how often that user was refused something.
+// refuser is a user who was refused something in a pool.
 type refuser struct{ pool, user string }
 
+// tally counts refusals. The first ones of an hour have an entry each in the audit stream.
 type tally struct {
-	hour         time.Time // the start of the hour of single
-	single, more int       // written one by one; further ones
+	hour   time.Time // when the hour began
+	single int       // refusals of the hour with an entry each
+	more   int       // further refusals, for which no entry was written yet
 }
 
-// aloneOf reports whether a refusal of a user gets an entry of its own. It counts the others.
-func (l *logins) aloneOf(pool, user string, now time.Time) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	r := l.refusals[refuser{pool, user}]
-	if r == nil {
-		if len(l.refusals) >= mostSeen {
-			clear(l.refusals)
-		}
-		r = &tally{}
-		l.refusals[refuser{pool, user}] = r
+// alone reports whether a refusal gets an entry of its own, as the first most ones of an hour do. It counts the others.
+func (t *tally) alone(now time.Time, most int) bool {
+	if now.Sub(t.hour) >= time.Hour {
+		t.hour, t.single = now, 0
 	}
-	if now.Sub(r.hour) >= time.Hour {
-		r.hour, r.single = now, 0
-	}
-	if r.single < mostRefused {
-		r.single++
+	if t.single < most {
+		t.single++
 		return true
 	}
-	r.more++
+	t.more++
 	return false
 }
 
-// counted takes the refusals that are only counted.
-func (l *logins) counted() map[refuser]int {
+// take returns how many refusals have no entry yet, and forgets them.
+func (t *tally) take() (more int) {
+	more, t.more = t.more, 0
+	return more
+}
+
+// alone reports whether a refusal of a user in a pool gets an entry of its own. It counts the others.
+func (l *logins) alone(pool, user string, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	all := map[refuser]int{}
-	for of, r := range l.refusals {
-		if r.more > 0 {
-			all[of], r.more = r.more, 0
+	of := refuser{pool, user}
+	if l.refusals[of] == nil {
+		if len(l.refusals) >= mostSeen {
+			maps.DeleteFunc(l.refusals, func(_ refuser, t *tally) bool { return t.more == 0 })
+		}
+		l.refusals[of] = &tally{}
+	}
+	return l.refusals[of].alone(now, mostRefused)
+}
+
+// counted returns how many failed logins, and refusals of each user, have no entry yet, and forgets them.
+func (l *logins) counted() (failed int, refused map[refuser]int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	refused = map[refuser]int{}
+	for of, t := range l.refusals {
+		if n := t.take(); n > 0 {
+			refused[of] = n
 		}
 	}
-	return all
+	return l.failed.take(), refused
 }
 
 // add queues an event. Failed logins are counted before, so that many of them take no places of
 // others.
 func (l *logins) add(e access.Event) {
-	if e.Kind == access.EventLoginFailed && !l.alone(time.Now()) {
-		return
+	if e.Kind == access.EventLoginFailed {
+		l.mu.Lock()
+		alone := l.failed.alone(time.Now(), mostFailed)
+		l.mu.Unlock()
+		if !alone {
+			return
+		}
 	}
 	select {
 	case l.events <- e:
 	default:
 		l.c.log.Warn("a login is not in the audit stream: too many wait", "kind", e.Kind, "user", e.User.Name)
 	}
-}
-
-// alone reports whether a failed login gets an entry of its own. It counts the others.
-func (l *logins) alone(now time.Time) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if now.Sub(l.hour) >= time.Hour {
-		l.hour, l.single = now, 0
-	}
-	if l.single < mostFailed {
-		l.single++
-		return true
-	}
-	l.more++
-	return false
 }
 
 // proxied adds a login of a user of a proxy, who has no session, with the first request.
@@ -161,14 +161,11 @@ func (l *logins) run() {
 	tick := time.NewTicker(l.every)
 	defer tick.Stop()
 	rest := func() {
-		l.mu.Lock()
-		more := l.more
-		l.more = 0
-		l.mu.Unlock()
-		if more > 0 {
-			l.writeTo(l.c.names, task.AuditEntry{Action: access.EventLoginFailed, Target: "further failed logins", Count: more}, true)
+		failed, refused := l.counted()
+		if failed > 0 {
+			l.writeTo(l.c.names, task.AuditEntry{Action: access.EventLoginFailed, Target: "further failed logins", Count: failed}, true)
 		}
-		for of, n := range l.counted() {
+		for of, n := range refused {
 			l.writeTo([]string{of.pool}, task.AuditEntry{User: of.user, Action: "refused", Target: "further refusals", Count: n}, true)
 		}
 	}

@@ -19,29 +19,37 @@ import (
 	"github.com/ltsworker/ltsworker/redisstore"
 )
 
-const passwordOfAlice = "correct horse battery"
+// passwordOfUsers is that of all users of withPasswords.
+const passwordOfUsers = "correct horse battery"
+
+// withPasswords starts another console for the pool, with a login for each of the users. It returns its address.
+func (b *browser) withPasswords(users map[string]access.Role) (c *Console, address string) {
+	b.t.Helper()
+	file := filepath.Join(b.t.TempDir(), "users")
+	for name, role := range users {
+		if err := access.AddUser(file, access.Account{Name: name, Roles: map[string]access.Role{b.name: role}, Password: passwordOfUsers}); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	o := b.c.opts
+	var err error
+	if o.Gate, err = access.New(access.Options{PasswordFile: file, Path: "/admin"}); err != nil {
+		b.t.Fatal(err)
+	}
+	if c, err = New(o); err != nil {
+		b.t.Fatal(err)
+	}
+	server := httptest.NewServer(c)
+	b.t.Cleanup(server.Close)
+	return c, server.URL + "/admin"
+}
 
 // Logins and logouts are in the audit stream, failed logins in that of the refusals. What a
 // stranger types as a name is in neither.
 func TestLoginsAreRecorded(t *testing.T) {
 	t.Parallel()
 	b := newBrowser(t, nil)
-	file := filepath.Join(t.TempDir(), "users")
-	if err := access.AddUser(file, access.Account{Name: "alice", Roles: map[string]access.Role{b.name: access.Viewer}, Password: passwordOfAlice}); err != nil {
-		t.Fatal(err)
-	}
-	gate, err := access.New(access.Options{PasswordFile: file, Path: "/admin"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := b.c.opts
-	o.Gate = gate
-	c, err := New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(c)
-	defer server.Close()
+	c, address := b.withPasswords(map[string]access.Role{"alice": access.Viewer})
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +57,7 @@ func TestLoginsAreRecorded(t *testing.T) {
 	client := &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	post := func(path string, form url.Values, want int) {
 		t.Helper()
-		resp, err := client.PostForm(server.URL+"/admin"+path, form)
+		resp, err := client.PostForm(address+path, form)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -60,9 +68,9 @@ func TestLoginsAreRecorded(t *testing.T) {
 	}
 	post("/login", url.Values{"name": {"my secret password"}, "password": {""}}, http.StatusUnauthorized)
 	post("/login", url.Values{"name": {"alice"}, "password": {"wrong"}}, http.StatusUnauthorized)
-	post("/login", url.Values{"name": {"alice"}, "password": {passwordOfAlice}}, http.StatusSeeOther)
+	post("/login", url.Values{"name": {"alice"}, "password": {passwordOfUsers}}, http.StatusSeeOther)
 	post("/logout", url.Values{}, http.StatusSeeOther)
-	wrong, err := http.NewRequest(http.MethodGet, server.URL+"/admin"+apiRoot+"/pools", nil)
+	wrong, err := http.NewRequest(http.MethodGet, address+apiRoot+"/pools", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,18 +160,17 @@ func TestLoginsDoNotWaitForPoolsThatAreAway(t *testing.T) {
 // Failed logins take no places of other entries, and few of a day are written one by one.
 func TestFailedLoginsAreFewEntries(t *testing.T) {
 	t.Parallel()
-	l := &logins{events: make(chan access.Event, mostEvents)}
-	now, alone := time.Now(), 0
+	failed, now, alone := &tally{}, time.Now(), 0
 	for range 24 * 60 {
 		for range 100 {
-			if l.alone(now) {
+			if failed.alone(now, mostFailed) {
 				alone++
 			}
 		}
 		now = now.Add(time.Minute)
 	}
-	if alone > 24*mostFailed || alone+l.more != 24*60*100 {
-		t.Errorf("%d of a day are written one by one, %d are counted", alone, l.more)
+	if alone > 24*mostFailed || alone+failed.more != 24*60*100 {
+		t.Errorf("%d of a day are written one by one, %d are counted", alone, failed.more)
 	}
 }
 

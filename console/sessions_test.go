@@ -3,9 +3,7 @@ package console
 import (
 	"net/http"
 	"net/http/cookiejar"
-	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -17,36 +15,19 @@ import (
 func TestAdminsEndSessions(t *testing.T) {
 	t.Parallel()
 	b := newBrowser(t, nil)
-	file := filepath.Join(t.TempDir(), "users")
-	for name, role := range map[string]access.Role{"alice": access.Operator, "root": access.Admin} {
-		if err := access.AddUser(file, access.Account{Name: name, Roles: map[string]access.Role{b.name: role}, Password: passwordOfAlice}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	gate, err := access.New(access.Options{PasswordFile: file, Path: "/admin"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := b.c.opts
-	o.Gate = gate
-	c, err := New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(c)
-	defer server.Close()
+	c, address := b.withPasswords(map[string]access.Role{"alice": access.Operator, "root": access.Admin})
 	as := func() func(method, path string, form url.Values) (int, string) {
 		jar, err := cookiejar.New(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		one := *b
-		one.url, one.jar = server.URL+"/admin", jar
+		one.url, one.jar = address, jar
 		return one.do
 	}
 	alice, root := as(), as()
 	login := func(who func(string, string, url.Values) (int, string), name string) {
-		if status, text := who(http.MethodPost, "/login", url.Values{"name": {name}, "password": {passwordOfAlice}}); status != http.StatusSeeOther {
+		if status, text := who(http.MethodPost, "/login", url.Values{"name": {name}, "password": {passwordOfUsers}}); status != http.StatusSeeOther {
 			t.Fatalf("%d %s", status, text)
 		}
 	}
