@@ -105,11 +105,7 @@ func (r Rule) check(receivers map[string]Receiver) error {
 	}
 	c, known := conditions[r.When]
 	if !known {
-		hint := "there are " + strings.Join(Conditions(), ", ")
-		if meant := spelling.Nearest(string(r.When), Conditions()); meant != "" {
-			hint = "did you mean " + meant + "?"
-		}
-		add("when", "is not a condition: %q; %s", string(r.When), hint)
+		add("when", "is not a condition: %q; %s", string(r.When), spelling.Hint(string(r.When), Conditions()))
 		return errors.Join(errs...)
 	}
 	switch {

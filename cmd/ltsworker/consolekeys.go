@@ -15,8 +15,8 @@ import (
 	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
-// decodeKeys decodes a config file into the struct that into points to. The error has all keys that the struct does not
-// have, with their lines, and then what YAML refuses.
+// decodeKeys decodes a config file into the struct that into points to. The error names all unknown keys with their lines,
+// and then the values that do not fit.
 func decodeKeys(file string, text []byte, into any) error {
 	var root yaml.Node
 	switch err := yaml.NewDecoder(bytes.NewReader(text)).Decode(&root); {
@@ -38,7 +38,7 @@ func decodeKeys(file string, text []byte, into any) error {
 	return nil
 }
 
-// unknownKeys returns a line for each key of a mapping, and of those inside of it, that the type does not have.
+// unknownKeys returns a line for each key of a mapping, and of the mappings in it, that the type does not have.
 func unknownKeys(file, at string, n *yaml.Node, t reflect.Type) (wrong []string) {
 	for n.Kind == yaml.AliasNode {
 		n = n.Alias
@@ -66,11 +66,7 @@ func unknownKeys(file, at string, n *yaml.Node, t reflect.Type) (wrong []string)
 		case others || k.ShortTag() == "!!merge":
 		default:
 			slices.Sort(names)
-			hint := "; there are " + strings.Join(names, ", ")
-			if near := spelling.Nearest(name, names); near != "" {
-				hint = "; did you mean " + near + "?"
-			}
-			wrong = append(wrong, fmt.Sprintf("%s:%d: %s is not a key here%s", file, k.Line, at+terminal.Cut(name, 64), hint))
+			wrong = append(wrong, fmt.Sprintf("%s:%d: %s is not a key here; %s", file, k.Line, at+terminal.Cut(name, 64), spelling.Hint(name, names)))
 		}
 	}
 	return wrong

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v4"
@@ -60,13 +59,7 @@ func (r *yamlReader) section(n *yaml.Node, at string, fields ...field) {
 			fields[i].read(v, key)
 			return
 		}
-		msg := "is not a key here"
-		if meant := spelling.Nearest(name, names); meant != "" {
-			msg += "; did you mean " + meant + "?"
-		} else {
-			msg += "; there are " + strings.Join(names, ", ")
-		}
-		r.add(k, key, "%s", msg)
+		r.add(k, key, "is not a key here; %s", spelling.Hint(name, names))
 	})
 }
 

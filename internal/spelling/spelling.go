@@ -29,6 +29,15 @@ func Nearest(word string, candidates []string) string {
 	return best
 }
 
+// Hint returns the end of a message about a word that must be one of the candidates: the nearest one, or all if none is
+// close.
+func Hint(word string, candidates []string) string {
+	if near := Nearest(word, candidates); near != "" {
+		return "did you mean " + near + "?"
+	}
+	return "there are " + strings.Join(candidates, ", ")
+}
+
 // distance counts the insertions, deletions, substitutions and swaps of
 // neighbours that turn a into b (optimal string alignment).
 func distance(a, b string) int {
