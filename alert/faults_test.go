@@ -160,7 +160,7 @@ func TestMissingRightEndsTheRulesAtTheStartOnly(t *testing.T) {
 	})
 }
 
-// A rule that cannot be read is logged once.
+// If the data of a rule cannot be read, one record of the log says so.
 func TestEvaluationThatFailsIsLoggedOnce(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		f, log := newFakeStore(), &lines{}

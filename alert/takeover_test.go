@@ -88,7 +88,7 @@ func TestTakeOverKeepsThePaceOfARobot(t *testing.T) {
 	}
 }
 
-// A second process that waits for the lease sends nothing.
+// Of two processes with the same rules only the one that has the lease sends messages.
 func TestOnlyTheProcessWithTheLeaseSends(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		f := newFakeStore()

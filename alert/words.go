@@ -48,7 +48,7 @@ func (w *wording) count(state NoticeState, n int) string {
 	return strings.ReplaceAll(inNumber(w.states[state], n == 1), "%d", strconv.Itoa(n))
 }
 
-// oneOrMore matches two alternatives of a text.
+// oneOrMore matches the words for one and for more, such as [task|tasks].
 var oneOrMore = regexp.MustCompile(`\[[^|\]]*\|[^\]]*\]`)
 
 func (w *wording) unsilenced(n *Notice) string {

@@ -58,7 +58,7 @@ func (c *Console) listAny(ctx context.Context, s *site, wanted query, p *picture
 		if has[wanted.State] == 0 {
 			continue
 		}
-		// The first state is always read, so that each page is further than the one before.
+		// The first state is always read: otherwise a slow page would lead to itself.
 		if len(page.Tasks) >= limit || page.Read >= searched || read && time.Since(began) > c.searchTime {
 			page.Next = string(wanted.State) + "."
 			return page, nil

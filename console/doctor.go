@@ -38,8 +38,8 @@ func (q *request) findings() ([]task.Finding, time.Time, error) {
 	})
 }
 
-// openFindings returns what an operator has to act on, errors first, by an inspection without the records that is
-// about a minute old. It has none before the first one has ended.
+// openFindings returns the findings on which an operator has to act, errors first. They are those of an inspection
+// without the records of tasks, about a minute old. Until the first inspection has ended, there are none.
 func (s *site) openFindings() []task.Finding {
 	return s.brief.latest(func(ctx context.Context) (open []task.Finding, err error) {
 		for f, err := range s.pool.Inspect(ctx, task.Inspection{Brief: true}) {

@@ -74,9 +74,9 @@ func plainJSON(text string) string {
 	return string(encoded(v))
 }
 
-// unmask returns a value that a user has changed with the stored parts in the place of those that are masked, as far
-// as they are at the same place: in a JSON object with the same name, in an unchanged element of a list, and in an
-// unchanged line.
+// unmask replaces the masks in a value that a user has sent by the stored secrets. It finds the secret of a mask by its
+// place: the same name in a JSON object, an unchanged element of a list, or an unchanged line of another text. Masks
+// without a secret stay.
 func unmask(sent, shown, stored string) string {
 	if !strings.Contains(sent, masked) {
 		return sent
@@ -94,7 +94,7 @@ func unmask(sent, shown, stored string) string {
 	lines, of, to := strings.Split(unixLines(sent), "\n"), strings.Split(shown, "\n"), strings.Split(stored, "\n")
 	for i, line := range lines {
 		at := slices.Index(of, line)
-		// Two lines may be shown alike and have different secrets.
+		// Two lines that look the same may have different secrets.
 		if strings.Contains(line, masked) && at >= 0 && len(of) == len(to) && !slices.Contains(of[at+1:], line) {
 			lines[i] = to[at]
 		}
@@ -127,7 +127,7 @@ func unmaskValue(sent, shown, stored any) any {
 	return sent
 }
 
-// checkMasked refuses a payload for tasks that has what is shown in the place of their hidden values.
+// checkMasked refuses a payload with a mask if the payload of one of the tasks is shown with a mask.
 func (q *request) checkMasked(ids []string, payload []byte) error {
 	if q.c.opts.Redact == nil || !strings.Contains(plainJSON(string(payload)), masked) {
 		return nil

@@ -29,8 +29,8 @@ type query struct {
 	Hold   bool
 	// Reverse lists the tasks in the reverse order.
 	Reverse bool
-	Older   time.Duration // at least so long ago enqueued; 0 for any
-	Newer   time.Duration // less than so long ago enqueued; 0 for any
+	Older   time.Duration // enqueued at least this long ago; 0 for any
+	Newer   time.Duration // enqueued less than this long ago; 0 for any
 }
 
 // queryNames are the names of the words.
@@ -107,7 +107,7 @@ func (q *query) add(name, value string) error {
 	return nil
 }
 
-// wrongWord returns the error of a field that must be one of some words. It suggests the word that is most like value.
+// wrongWord returns the error for a field whose value is none of the allowed words. It suggests the nearest one.
 func wrongWord(field, key, value string, of []string) error {
 	if near := spelling.Nearest(value, of); near != "" {
 		return wrong(field, key+"_near", strings.Join(of, ", "), near)

@@ -234,8 +234,7 @@ func (q *request) hideObject(text []byte) (shown []byte, ok bool) {
 	return out.Bytes(), true
 }
 
-// hideUnknown returns what is shown of a field that tasks do not have: it may be a payload whose name is misspelt, or a
-// part of one.
+// hideUnknown redacts a field that tasks do not have. It may be a payload with a misspelt name, or a field of a payload.
 func (q *request) hideUnknown(kind, name string, value []byte) []byte {
 	part := encoded(map[string]json.RawMessage{name: value})
 	shown := q.hide(kind, "payload", part)

@@ -13,8 +13,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// Each route is tried as each role: a role below that of the route gets 403, or 404 if it may
-// not even know of the pool. All refusals are recorded.
+// Each route is tried with each role. A role below that of the route gets 403, a user without a role
+// 404, as for a pool that does not exist. All refusals are recorded.
 func TestEachRouteNeedsItsRole(t *testing.T) {
 	t.Parallel()
 	b := newBrowser(t, nil)

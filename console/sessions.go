@@ -21,8 +21,8 @@ type loggedIn struct {
 	Since, Seen  time.Time // the first login, and the last request
 }
 
-// AllAdmin reports whether the user is an admin of all pools of the console, and so may see and end sessions: they
-// belong to no pool.
+// AllAdmin reports whether the user is an admin of all pools of the console. Only such users may see and end sessions,
+// which belong to no pool.
 func (q *request) AllAdmin() bool {
 	return q.user != nil && !slices.ContainsFunc(q.c.names, func(name string) bool { return q.user.Role(name) < access.Admin })
 }
@@ -33,8 +33,8 @@ func (q *request) HasLogins() bool {
 	return m.Password || m.OIDC != ""
 }
 
-// needAllAdmin returns an error unless the user is an admin of all pools. The refusal is in the streams of the pools
-// that the user may see.
+// needAllAdmin returns an error unless the user is an admin of all pools. It records the refusal in the pools in which the
+// user has a role.
 func (q *request) needAllAdmin(page string) error {
 	if q.AllAdmin() {
 		return nil
@@ -64,8 +64,8 @@ func (q *request) sessions() error {
 	return q.render("sessions", time.Now(), page)
 }
 
-// endSessions ends all sessions of a user, also if Redis does not answer: the entries of the audit streams are
-// written afterwards.
+// endSessions ends all sessions of a user. It does not wait for Redis: the entries of the audit streams are written
+// afterwards.
 func (q *request) endSessions() error {
 	if err := q.needAllAdmin(endSessions); err != nil {
 		return err

@@ -63,8 +63,8 @@ func (s *shared[T]) run(ctx context.Context, c *computation[T], compute func(con
 	close(c.done)
 }
 
-// latest returns the last value, the zero value if there is none or if it is much older than keep. It does not wait: if
-// the value is older than keep, the next one is computed meanwhile.
+// latest returns the last value without waiting. If it is older than keep, the computation of the next one starts. Without
+// a value, or with one that is five times as old as keep, latest returns the zero value.
 func (s *shared[T]) latest(compute func(context.Context) (T, error)) T {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -148,8 +148,8 @@ func (q *request) hideTemplate(kind, template string) string {
 var hidden = []string{"payload", "payload_template", "task.payload", "headers", "task.headers", "shard_params", "task.shard_params", "then", "task.then"}
 
 // restore puts stored values in the place of those that the user has left as they were shown:
-// without secrets, and with the line breaks of a browser. In a value that the user has changed it restores the parts that
-// are still masked. shown are the values of the form as it was, stored those without redaction. A form with another kind
+// without secrets, and with the line breaks of a browser. In a value that the user has changed it replaces the masks that
+// are left, see unmask. shown are the values of the form as it was, stored those without redaction. A form with another kind
 // keeps what it has, because the kind decides what is hidden. A value that a browser cannot send back is replaced only if
 // the form says so. It returns the fields that still have a mask, which must not be stored.
 func restore(sent, shown, stored url.Values) (left []string) {

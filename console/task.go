@@ -130,7 +130,7 @@ func (q *request) because(why holdup.Reason) template.HTML {
 	args, times := slices.Clone(why.Args), []string{}
 	for i, a := range args {
 		if at, ok := a.(holdup.Start); ok {
-			mark := fmt.Sprintf("\uE000%d\uE000", i) // no text has this character
+			mark := fmt.Sprintf("\uE000%d\uE000", i) // a character for private use: names and durations have none
 			args[i], times = mark, append(times, mark, string(timeTag(time.Time(at))))
 		}
 	}

@@ -61,7 +61,7 @@ func (r *Replica) poolName() string {
 
 // growStack makes the stack of a goroutine that has just begun large enough for a tracer. Otherwise
 // the runtime grows it inside the tracer, where it has to copy and adjust the frames of many calls.
-// The argument has no meaning: it keeps the compiler from leaving out the array.
+// The caller passes any index: without one the compiler would remove the array.
 //
 //go:noinline
 func growStack(i int) byte {

@@ -22,8 +22,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(redisserver.Main(m)) }
 
-// With a real Redis and real requests: a thousand alerts within seconds, for a robot that takes 20
-// messages a minute, make few messages, which account for each alert.
+// A thousand alerts within seconds go to a robot that takes 20 messages a minute. It gets few messages,
+// and they count every alert. Redis and the requests are real.
 func TestStormOfAThousandAlertsThroughRedis(t *testing.T) {
 	t.Parallel()
 	store := redisstore.New(redisserver.Start(t).Client(t), "media")
@@ -103,7 +103,7 @@ func TestStormOfAThousandAlertsThroughRedis(t *testing.T) {
 		if time.Since(begin) > 5*time.Minute {
 			t.Fatalf("%d of %d alerts have arrived", account(), queues)
 		}
-		time.Sleep(50 * time.Millisecond) // the messages have a pace in real time
+		time.Sleep(50 * time.Millisecond) // the subject is the pace of the messages in real time
 	}
 	s, err := alert.ReadState(ctx, store)
 	if err != nil || len(s.Firing) != queues {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// letter is a message to a receiver of alerts.
+// letter is the body of a message to a receiver of alerts.
 type letter struct {
 	At      time.Time // when it was composed, by the clock of Redis
 	Notices []struct{ Labels map[string]string }

@@ -142,7 +142,7 @@ func TestTheTimeOfAPersonIsNotTheBars(t *testing.T) {
 	u.must("enqueue", "x")
 	m := u.terminal(80, 24, "stop", "--kind", "x")
 	m.await("Go on?")
-	time.Sleep(terminal.Patience) // the person's time, which is the subject: a bar would be shown after it
+	time.Sleep(terminal.Patience) // the subject is the time that a person takes: a bar would be shown after it
 	m.press("y\r")
 	m.await("stopped 1 task")
 	if out := m.written(); strings.Contains(out, "%") {

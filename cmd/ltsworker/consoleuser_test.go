@@ -103,7 +103,7 @@ func TestPasswordOfAUserIsAskedForTwice(t *testing.T) {
 	}
 }
 
-// A mistake in the address makes no password file, whose first password is printed once.
+// The address is checked before the first user is made: the password of that user is printed only once.
 func TestConsoleChecksItsAddressBeforeItMakesAUser(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
