@@ -31,8 +31,8 @@ func newDemo(g *globals) *cobra.Command {
 task for every regular file under DIR (default: the current directory), most through
 the Go API and some with RPUSH. Each task computes the SHA-256 checksum of its file.
 During the work, one replica is killed with SIGKILL while it runs tasks. The first task
-waits for this in its first attempt, so that there always is a task to recover. The
-other replicas run these tasks again and finish.
+waits until this has happened, so that there always is a task to recover. The other
+replicas run the tasks of the killed replica again and finish.
 
 All figures are measured: the highest number of tasks running at once, the recovered
 tasks and the times come from the event stream. This process compares every checksum

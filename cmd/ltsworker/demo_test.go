@@ -12,6 +12,7 @@ import (
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 	"github.com/ltsworker/ltsworker/internal/demo"
+	"github.com/ltsworker/ltsworker/internal/record"
 )
 
 // processes returns the number of processes of the user's binary.
@@ -57,16 +58,22 @@ func (u *user) demo(files int, args ...string) demo.Summary {
 	if a.code != 0 {
 		u.t.Fatalf("exit code %d\n%s%s", a.code, a.out, a.err)
 	}
-	if !strings.Contains(a.out, `"wait_p50_ms":`) || !strings.Contains(a.out, `"wait_p99_ms":`) {
-		u.t.Errorf("the names do not end with the unit: %s", a.out)
+	return u.checkDemo(files, a.out)
+}
+
+// checkDemo fails unless out is the summary of a demo whose tasks all succeeded, some of them after the death of a replica.
+func (u *user) checkDemo(files int, out string) demo.Summary {
+	u.t.Helper()
+	if !strings.Contains(out, `"wait_p50_ms":`) || !strings.Contains(out, `"wait_p99_ms":`) {
+		u.t.Errorf("the names do not end with the unit: %s", out)
 	}
-	s := decodeLines[demo.Summary](u.t, a.out)
+	s := decodeLines[demo.Summary](u.t, out)
 	if len(s) != 1 {
-		u.t.Fatalf("got %d summaries:\n%s", len(s), a.out)
+		u.t.Fatalf("got %d summaries:\n%s", len(s), out)
 	}
 	if s := s[0]; s.Tasks != files || s.Succeeded != files || s.Failed != 0 || s.Replicas != demo.Replicas || s.Killed != 1 ||
 		s.Recovered < 1 || s.MaxRunning < 1 || s.MaxRunning > s.Limit || s.Limit != demo.Limit || s.ElapsedMS < 1 || s.WaitP50MS > s.WaitP99MS {
-		u.t.Errorf("got %+v\n%s", s, a.err)
+		u.t.Errorf("got %+v", s)
 	}
 	return s[0]
 }
@@ -125,6 +132,7 @@ func TestDemoTellsPeopleWhatHappened(t *testing.T) {
 func (u *user) startDemo(text string, args ...string) (cmd *exec.Cmd, line string) {
 	u.t.Helper()
 	cmd = u.command(append([]string{"demo", "."}, args...)...)
+	cmd.Stdout = new(strings.Builder)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		u.t.Fatal(err)
@@ -144,6 +152,46 @@ func (u *user) startDemo(text string, args ...string) (cmd *exec.Cmd, line strin
 	}
 	u.t.Fatalf("the demo ended before it said %q", text)
 	return nil, ""
+}
+
+func TestDemoKillsAReplicaAfterALeaseWasLost(t *testing.T) {
+	t.Parallel()
+	u, server := stranger(t), redisserver.Start(t)
+	// The second attempt of the first task begins long before a quarter of the files is done, when the demo kills a replica.
+	const files = 500
+	for i := range files {
+		u.write(fmt.Sprint(i), "x", 0o600)
+	}
+	url := "redis://" + server.Addr()
+	cmd, line := u.startDemo("joined pool", "--redis", url, "--hold", "150ms", "--json")
+	_, name, _ := strings.Cut(line, "joined pool ")
+	u.env = append(u.env, "LTS_REDIS="+url, "LTS_POOL="+strings.Fields(name)[0])
+	replica := ""
+	u.until("the first task runs", func() bool {
+		for _, t := range decodeLines[record.Task](t, u.run("get", "demo-victim", "--json").out) {
+			replica = t.Replica
+		}
+		return replica != ""
+	})
+	for _, r := range decodeLines[record.Replica](t, u.must("replicas", "--json")) {
+		if r.ID != replica {
+			continue
+		}
+		if err := syscall.Kill(r.PID, syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		u.until("another replica has started the first task", func() bool {
+			return decodeLines[record.Task](t, u.must("get", "demo-victim", "--json"))[0].Attempt == 2
+		})
+		if err := syscall.Kill(r.PID, syscall.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	u.checkDemo(files, fmt.Sprint(cmd.Stdout))
+	u.awaitNoProcess()
 }
 
 func TestInterruptedDemoLeavesNoProcess(t *testing.T) {

@@ -26,8 +26,14 @@ func newDemoReplica() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithCancel(cmd.Context())
 			defer cancel()
+			killed := make(chan struct{})
+			o.Killed = killed
 			go func() {
-				io.Copy(io.Discard, cmd.InOrStdin())
+				in := cmd.InOrStdin()
+				if n, _ := in.Read(make([]byte, 1)); n == 1 {
+					close(killed)
+				}
+				io.Copy(io.Discard, in)
 				os.Exit(exitFailed)
 			}()
 			at, err := redisurl.Parse(os.Getenv("LTS_REDIS"), false)

@@ -19,25 +19,31 @@ const (
 	Limit    = 6 // tasks at once over all replicas
 	lease    = 2 * time.Second
 	queue    = "default"
+
+	// maxLost is high, since a replica that gets no processor time for the time of the lease
+	// loses its tasks too.
+	maxLost = 100
 )
 
 // ReplicaCommand is the command of this program that runs a replica of the demo. It
 // calls RunReplica. The URL and the pool are in the environment variables LTS_REDIS and
-// LTS_POOL, the options in the flags --hold and --max-events. It ends when its standard
-// input ends, which the demo holds open.
+// LTS_POOL, the options in the flags --hold and --max-events. The demo writes a byte to
+// its standard input when a replica has been killed. The command ends when the standard
+// input ends.
 const ReplicaCommand = "demo-replica"
 
 // ReplicaOptions are the settings of a replica of the demo.
 type ReplicaOptions struct {
-	Hold      time.Duration // added to the time of each task
-	MaxEvents int           // events kept; 0 is the pool's default
+	Hold      time.Duration   // added to the time of each task
+	MaxEvents int             // events kept; 0 is the pool's default
+	Killed    <-chan struct{} // closed when a replica has been killed
 	Log       *slog.Logger
 }
 
 // checksumFile is the payload of a task.
 type checksumFile struct {
 	Path string `json:"path"`
-	// UntilKilled makes the first attempt last until its replica ends.
+	// UntilKilled makes each attempt wait until a replica has been killed.
 	UntilKilled bool `json:"until_killed,omitempty"`
 }
 
@@ -50,6 +56,7 @@ func RunReplica(ctx context.Context, at *redisurl.Target, poolName string, o Rep
 	defer rdb.Close()
 	p, err := pool.New(redisstore.New(rdb, poolName), pool.Config{
 		Queues:       map[string]pool.Queue{queue: {Workers: Workers, Limit: Limit}},
+		Policies:     map[string]pool.Policy{checksumFile{}.Kind(): {MaxLost: maxLost}},
 		Lease:        lease,
 		DrainTimeout: time.Second,
 		StopGrace:    time.Second,
@@ -60,9 +67,12 @@ func RunReplica(ctx context.Context, at *redisurl.Target, poolName string, o Rep
 		return err
 	}
 	pool.HandleResult(p, func(ctx context.Context, t *pool.Task[checksumFile]) (checksum, error) {
-		if t.Args.UntilKilled && t.Attempt == 1 {
-			<-ctx.Done()
-			return checksum{}, context.Cause(ctx)
+		if t.Args.UntilKilled {
+			select {
+			case <-o.Killed:
+			case <-ctx.Done():
+				return checksum{}, context.Cause(ctx)
+			}
 		}
 		sum, err := sumFile(t.Args.Path)
 		if err != nil || o.Hold == 0 {

@@ -27,7 +27,7 @@ type team struct {
 // member is one replica process.
 type member struct {
 	cmd   *exec.Cmd
-	stdin io.Closer
+	stdin io.WriteCloser
 	log   tailBuffer
 	id    string // of the replica, once it has joined
 	ended chan struct{}
@@ -115,6 +115,14 @@ func (m *member) kill() error {
 	}
 	<-m.ended
 	return nil
+}
+
+// releaseVictim informs the replicas that one of them has been killed, so that victimTask ends.
+func (t *team) releaseVictim() {
+	for _, m := range t.members {
+		// A replica that has ended, such as the killed one, cannot be written to.
+		_, _ = m.stdin.Write([]byte{'\n'})
+	}
 }
 
 // stopTimeout bounds the drain of the replicas at the end.

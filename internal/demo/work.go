@@ -17,9 +17,10 @@ import (
 // batchSize is the number of tasks of one call.
 const batchSize = 250
 
-// victimTask is the id of the task of the first file. Its first attempt ends only with
-// its replica, which is the one to kill: however late the events are read, that replica
-// holds a task.
+// victimTask is the id of the task of the first file. It ends only after a replica has
+// been killed. The replica that runs it is the one to kill, so that the killed replica
+// holds a task, however late the events are read. A replica that gets no processor time
+// can lose its lease: then the next holder of the task is killed.
 const victimTask = "demo-victim"
 
 // work enqueues a task for each file, at most window tasks ahead of those that have
@@ -65,6 +66,7 @@ func work(ctx context.Context, c *client.Client, files []File, window int, t *te
 			}
 			if held > 0 {
 				t.killed = m.id
+				t.releaseVictim()
 				say.Note("killed replica %s with SIGKILL while it held %s; its lease of %v has to end first", m.id, terminal.Count(held, "task"), lease)
 			}
 		}
