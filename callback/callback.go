@@ -4,13 +4,12 @@ package callback
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/endpoint"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -88,27 +87,7 @@ func accept(p Reporter, w http.ResponseWriter, r *http.Request) (status int, tex
 // Serve answers requests at the address with Handler until stop is called. It has timeouts
 // for slow clients, and logs no requests.
 func Serve(address string, p Reporter, log *slog.Logger) (stop func(), err error) {
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		// Not wrapped, so that it is not taken for an error of the connection to Redis.
-		return nil, fmt.Errorf("callback endpoint: %v", err)
-	}
-	server := &http.Server{
-		Handler: Handler(p), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second,
-		WriteTimeout: 30*time.Second + reportTimeout, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
-	go func() {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("the callback endpoint has ended", "err", err)
-		}
-	}()
-	log.Info("callback endpoint", "address", listener.Addr().String())
-	return func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		if server.Shutdown(ctx) != nil {
-			server.Close()
-		}
-	}, nil
+	return endpoint.Serve("callback endpoint", address, &http.Server{
+		Handler: Handler(p), ReadTimeout: 30 * time.Second, WriteTimeout: 30*time.Second + reportTimeout,
+	}, log)
 }

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"time"
 
@@ -12,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/internal/config"
+	"github.com/ltsworker/ltsworker/internal/endpoint"
 	"github.com/ltsworker/ltsworker/observe/metrics"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
@@ -77,24 +76,14 @@ func serveMetrics(address string, stores []*redisstore.Store, log *slog.Logger) 
 			more = append(more, collectors[i])
 		}
 	}
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		closePools()
-		return nil, fmt.Errorf("metrics: %v", err) // not an error of the connection to Redis
-	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", collectors[0].Handler(more...))
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 15 * time.Second,
-		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = server.Serve(listener) // ends with Close
-	}()
-	log.Info("metrics of the console", "address", listener.Addr().String())
-	return func() {
-		server.Close()
-		<-done
+	end, err := endpoint.Serve("metrics of the console", address, &http.Server{
+		Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 15 * time.Second,
+	}, log)
+	if err != nil {
 		closePools()
-	}, nil
+		return nil, err
+	}
+	return func() { end(); closePools() }, nil
 }

@@ -96,7 +96,7 @@ func TestMetricsOfTheConsoleNeedAFreeAddress(t *testing.T) {
 	defer l.Close()
 	u := newUser(t)
 	u.write("c.yaml", "listen: 127.0.0.1:0\nopen: true\nmetrics: "+l.Addr().String()+"\n", 0o600)
-	if a := u.run("console", "-c", "c.yaml"); a.code == 0 || !strings.Contains(a.err, "metrics: listen tcp "+l.Addr().String()) || strings.Contains(a.err, "panic") {
+	if a := u.run("console", "-c", "c.yaml"); a.code == 0 || !strings.Contains(a.err, "metrics of the console: listen tcp "+l.Addr().String()) || strings.Contains(a.err, "panic") {
 		t.Errorf("%+v", a)
 	}
 }

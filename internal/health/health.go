@@ -3,15 +3,12 @@
 package health
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/endpoint"
 	"github.com/ltsworker/ltsworker/pool"
 )
 
@@ -44,11 +41,6 @@ func statusOf(h pool.Health) Status {
 // called. /live answers 200 as long as the process works, even if Redis does not: a restart would
 // not help.
 func Serve(address string, p *pool.Pool, other map[string]http.Handler, log *slog.Logger) (stop func(), err error) {
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		// Not wrapped, so that it is not taken for an error of the connection to Redis.
-		return nil, fmt.Errorf("health endpoint: %v", err)
-	}
 	mux := http.NewServeMux()
 	answer := func(ok func(Status) bool) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
@@ -67,21 +59,7 @@ func Serve(address string, p *pool.Pool, other map[string]http.Handler, log *slo
 	for path, h := range other {
 		mux.Handle("GET "+path, h)
 	}
-	server := &http.Server{
-		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 15 * time.Second,
-		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
-	go func() {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("the health endpoint has ended", "err", err)
-		}
-	}()
-	log.Info("health endpoint", "address", listener.Addr().String())
-	return func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		if server.Shutdown(ctx) != nil {
-			server.Close()
-		}
-	}, nil
+	return endpoint.Serve("health endpoint", address, &http.Server{
+		Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 15 * time.Second,
+	}, log)
 }
