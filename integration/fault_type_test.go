@@ -123,7 +123,7 @@ func (v *victim) recover(what string) {
 	for f, err := range v.st.Inspect(ctx, task.Inspection{}) {
 		if err != nil {
 			v.t.Errorf("%s: the doctor: %v", what, err)
-		} else if f.Code != "" && f.Code != "quarantined" {
+		} else if f.Key != "" && f.Code != "quarantined" {
 			v.t.Errorf("%s: the doctor still finds %+v", what, f)
 		}
 	}

@@ -75,7 +75,7 @@ func TestCallsOfAnInspectionStayShort(t *testing.T) {
 	defer st.Close()
 	for f, err := range st.Inspect(t.Context(), task.Inspection{}) {
 		s.must(err)
-		if f.Code != "" {
+		if f.Key != "" {
 			t.Errorf("%s %s", f.Code, f.What)
 		}
 	}

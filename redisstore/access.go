@@ -111,6 +111,9 @@ func (s *Store) ReadOnly(ctx context.Context) (bool, error) {
 // onlyReads is what a user lacks who may run all commands that read and none that writes.
 const onlyReads = "this user may read the pool, and change nothing"
 
+// mayNotRun begins what another user lacks, before the names of the commands.
+const mayNotRun = "this user may not run "
+
 // decodeRights returns what the user lacks, "" for nothing.
 func decodeRights(reply any) (lacks string, err error) {
 	r := readReply("rights", reply)
@@ -121,7 +124,7 @@ func decodeRights(reply any) (lacks string, err error) {
 	case reader:
 		return onlyReads, nil
 	case len(refused) > 0:
-		return "this user may not run " + strings.Join(refused, " "), nil
+		return mayNotRun + strings.Join(refused, " "), nil
 	}
 	return "", nil
 }

@@ -5,13 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ltsworker/ltsworker/internal/findings"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -144,8 +145,6 @@ func (s *Store) measureLag(ctx context.Context, a *task.ArchiveInfo, now time.Ti
 	return ignoreWrongType(err)
 }
 
-const runArchiver = "start ltsworker archive run, or read its log"
-
 // inspectArchives reports the archives of the pool, and whether ended tasks wait for one in
 // vain.
 func (s *Store) inspectArchives(ctx context.Context, add adder) error {
@@ -164,11 +163,11 @@ func (s *Store) inspectArchives(ctx context.Context, add adder) error {
 	for _, a := range archives {
 		inspectArchive(a, add)
 	}
+	waits := []findings.Value{named("wait", wait.String()), findings.Millis("wait_ms", wait)}
 	switch {
 	case wait == 0:
 	case len(archives) == 0:
-		add(task.SeverityWarning, "archive", fmt.Sprintf("ended tasks are kept for %v until an archive has them, and no archiver runs", wait),
-			"start ltsworker archive run, or set archive: {wait: none} in the config of the replicas")
+		add("archive_none", waits...)
 	default:
 		ahead := slices.MinFunc(archives, func(a, b task.ArchiveInfo) int {
 			switch {
@@ -180,37 +179,32 @@ func (s *Store) inspectArchives(ctx context.Context, add adder) error {
 			return -1
 		})
 		if ahead.Trimmed || ahead.Behind > wait*3/4 {
-			add(task.SeverityWarning, "archive", fmt.Sprintf("ended tasks are removed after %v although no archive has them; the oldest have waited for most of that time", wait), runArchiver)
+			add("archive_late", waits...)
 		} else {
-			add(task.SeverityOK, "archive", fmt.Sprintf("ended tasks are kept until an archive has them, for at most %v", wait), "")
+			add("archive_waits", waits...)
 		}
 	}
 	return nil
 }
 
 func inspectArchive(a task.ArchiveInfo, add adder) {
-	name, severity, do := a.Place+": ", task.SeverityWarning, runArchiver
-	what := ""
+	values := []findings.Value{named("place", a.Place), named("pid", strconv.Itoa(a.PID)), named("host", a.Host)}
+	if !a.Trimmed {
+		values = append(values, count("behind_ms", int(a.Behind.Milliseconds())))
+	}
 	switch {
 	case a.Outage != nil && !a.Stopped():
-		what = fmt.Sprintf("its archiver (process %d on %s) cannot use %s since %s: %s", a.PID, a.Host, a.Outage.Of,
-			a.Outage.Since.UTC().Format(time.RFC3339), a.Outage.Error)
-		do = "make the database work again; the archiver waits for it"
+		add("archive_outage", append(values, named("of", a.Outage.Of), instant("since", a.Outage.Since), named("error", a.Outage.Error))...)
 	case a.Trimmed:
-		what = "events were trimmed before it had read them: it has a gap, and tasks may be missing"
-		do += "; keep events for longer: events in the config file of the replicas"
+		add("archive_trimmed", values...)
 	case a.Stopped():
-		what = fmt.Sprintf("its archiver (process %d on %s) stopped %v ago", a.PID, a.Host, a.Silent.Round(time.Second))
+		silent := a.Silent.Round(time.Second)
+		add("archive_stopped", append(values, named("silent", silent.String()), findings.Millis("silent_ms", silent))...)
 	case a.Behind > task.MaxArchiveLag && !a.Once:
-		what = fmt.Sprintf("it does not follow the pool: the oldest event that it has not read is %v old", a.Behind.Round(time.Second))
+		add("archive_behind", append(values, named("behind", a.Behind.Round(time.Second).String()))...)
 	case a.Behind > 0:
-		severity, do, what = task.SeverityOK, "", fmt.Sprintf("follows the pool, %v behind", a.Behind.Round(time.Millisecond))
+		add("archive_follows", append(values, named("behind", a.Behind.Round(time.Millisecond).String()))...)
 	default:
-		severity, do, what = task.SeverityOK, "", "has all events"
+		add("archive_ok", values...)
 	}
-	var figures []figure
-	if !a.Trimmed {
-		figures = append(figures, count("behind_ms", int(a.Behind.Milliseconds())))
-	}
-	add(severity, "archive", name+what, do, figures...)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/ltsworker/ltsworker/internal/findings"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -33,9 +34,9 @@ func (s *Store) Check(ctx context.Context) error {
 		return errors.Join(append(errs, s.fail(ctx, "check: INFO", err))...)
 	}
 	facts := parseInfo(info)
-	add := func(severity task.Severity, _, what, do string, _ ...figure) {
-		if severity == task.SeverityError {
-			errs = append(errs, s.fail(ctx, "check", advise(errors.New(what), do)))
+	add := func(code string, values ...findings.Value) {
+		if f := findings.New(code, values...); f.Severity == task.SeverityError {
+			errs = append(errs, s.fail(ctx, "check", advise(errors.New(f.What), f.Do)))
 		}
 	}
 	inspectEviction(facts, add)
@@ -52,12 +53,12 @@ func (s *Store) inspectSchema(ctx context.Context, add adder) (known bool, err e
 	case err != nil:
 		return false, err
 	case v == "":
-		add(task.SeverityNote, "schema", "the pool has no schema version yet: no task was enqueued and no replica has joined", "")
+		add("schema_none")
 	case v != schema:
-		add(task.SeverityError, "schema", s.schemaError(v).Error(), "no entry was checked; use a program of the pool's version")
+		add("schema_other", named("error", s.schemaError(v).Error()))
 		return false, nil
 	default:
-		add(task.SeverityOK, "schema", "version "+v, "")
+		add("schema_ok", named("version", v))
 	}
 	return true, nil
 }

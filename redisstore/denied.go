@@ -5,17 +5,18 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/ltsworker/ltsworker/internal/findings"
 	"github.com/ltsworker/ltsworker/task"
 )
 
 // workerRights are the ACL rules for the commands that a worker's user needs.
-const workerRights = "+@all -@admin -@dangerous -function +info"
+const workerRights = findings.WorkerRights
 
 // usersPage is where the rights of each kind of user are.
-const usersPage = "ACL users in docs/operations.md"
+const usersPage = findings.UsersPage
 
 // checkPoolName is the advice to a user that may not access a pool.
-const checkPoolName = "check the name of the pool; which keys a user has: " + usersPage
+const checkPoolName = findings.CheckPoolName
 
 // isRefused reports whether the server's ACL denied a call or a command in a script.
 func isRefused(err error) bool {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/findings"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -147,17 +148,11 @@ func (w *inspection) add(f task.Finding) bool {
 
 // summarize reports how many entries were checked and how many are broken.
 func (w *inspection) summarize() {
-	f := task.Finding{Severity: task.SeverityOK, Check: entriesCheck, What: w.entries() + ", none of them broken"}
+	code := "entries_ok"
 	if w.broken > 0 {
-		f.Severity, f.What = task.SeverityNote, w.entries()+", of which "+plural(w.broken, "1 is broken or was", "%d are broken or were")
+		code = "entries_broken"
 	}
-	f.Figures = map[string]float64{"entries": float64(w.checked), "broken": float64(w.broken)}
-	w.report(f)
-}
-
-// entries says how many entries were checked.
-func (w *inspection) entries() string {
-	return plural(w.checked, "1 key or index entry", "%d keys and index entries")
+	w.report(findings.New(code, count("entries", w.checked), count("broken", w.broken)))
 }
 
 // reportSlow reports how many running attempts are past their soft timeout.
@@ -165,10 +160,7 @@ func (w *inspection) reportSlow() {
 	if w.slow == 0 {
 		return
 	}
-	w.report(task.Finding{Severity: task.SeverityNote, Check: "tasks",
-		What:    plural(w.slow, "1 running task is past its soft timeout", "%d running tasks are past their soft timeouts"),
-		Do:      "see which: ltsworker ls --state running --sort=-slow --columns id,kind,replica,running,slow",
-		Figures: map[string]float64{"slow": float64(w.slow)}})
+	w.report(findings.New("tasks_slow", count("slow", w.slow)))
 }
 
 // checkReply is the reply to one call of the check script.

@@ -3,7 +3,6 @@ package redisstore
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -36,13 +35,8 @@ func (s *Store) inspectCalendars(ctx context.Context, live []task.ReplicaInfo, n
 		if len(triggers) == 0 {
 			continue
 		}
-		use := "trigger " + triggers[0] + " uses"
-		if others := len(triggers) - 1; others > 0 {
-			use = fmt.Sprintf("trigger %s and %d more use", triggers[0], others)
-		}
-		add(task.SeverityWarning, "triggers", fmt.Sprintf("%s calendar %s, whose data on replica %s ends on %s; later days are a guess",
-			use, name, r.ID, r.CalendarEnds[name].UTC().Format(time.DateOnly)), "update the program of the replicas, or add the days of the next year to the calendar's file",
-			count("triggers", len(triggers)))
+		add("calendar_ends", named("trigger", triggers[0]), count("triggers", len(triggers)), count("others", len(triggers)-1), named("calendar", name),
+			named("replica", r.ID), named("ends", r.CalendarEnds[name].UTC().Format(time.DateOnly)))
 	}
 	return nil
 }

@@ -1,11 +1,11 @@
 package redisstore
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/ltsworker/ltsworker/internal/findings"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -43,17 +43,16 @@ func inspectKinds(live []task.ReplicaInfo, add adder) {
 			queues[q] = append(queues[q], sorts[key])
 		}
 	}
-	uneven := map[string]string{} // what is reported, by kind
+	uneven := map[string][]findings.Value{} // what is reported, by kind
 	for _, q := range slices.Sorted(maps.Keys(queues)) {
 		addUneven(uneven, q, queues[q])
 	}
 	kinds, more := splitAt(slices.Sorted(maps.Keys(uneven)), maxUnevenKinds)
-	const do = "give the replicas of a queue the same handlers"
 	for _, kind := range kinds {
-		add(task.SeverityNote, "handlers", uneven[kind], do)
+		add("kind_uneven", uneven[kind]...)
 	}
 	if len(more) > 0 {
-		add(task.SeverityNote, "handlers", plural(len(more), "the same of 1 more kind", "the same of %d more kinds"), do)
+		add("kinds_uneven", count("more", len(more)))
 	}
 }
 
@@ -67,22 +66,21 @@ func inspectDisabled(live []task.ReplicaInfo, add adder) {
 		}
 	}
 	kinds, more := splitAt(slices.Sorted(maps.Keys(in)), maxUnevenKinds)
-	const do = "remove disabled from their handlers when their tasks may run again"
+	code := "kind_disabled"
+	if len(live) == 1 {
+		code = "kind_disabled_only"
+	}
 	for _, kind := range kinds {
-		where := fmt.Sprintf("%d of the %d live replicas, such as %s", len(in[kind]), len(live), in[kind][0])
-		if len(live) == 1 {
-			where = "the only live replica, " + in[kind][0]
-		}
-		add(task.SeverityNote, "handlers", fmt.Sprintf("the handler for kind %s is disabled in %s", kind, where), do)
+		add(code, named("kind", kind), count("disabled", len(in[kind])), count("live", len(live)), named("replica", in[kind][0]))
 	}
 	if len(more) > 0 {
-		add(task.SeverityNote, "handlers", plural(len(more), "the same of 1 more kind", "the same of %d more kinds"), do)
+		add("kinds_disabled", count("more", len(more)))
 	}
 }
 
 // addUneven adds the kinds for which only some replicas of the queue have a handler, except
 // those that are in uneven already.
-func addUneven(uneven map[string]string, queue string, sorts []*sameReplicas) {
+func addUneven(uneven map[string][]findings.Value, queue string, sorts []*sameReplicas) {
 	total, able := 0, map[string]int{} // replicas; those with a handler, by kind
 	for _, r := range sorts {
 		total += len(r.ids)
@@ -91,11 +89,10 @@ func addUneven(uneven map[string]string, queue string, sorts []*sameReplicas) {
 		}
 	}
 	for kind, n := range able {
-		if n == total || uneven[kind] != "" {
+		if n == total || uneven[kind] != nil {
 			continue
 		}
 		i := slices.IndexFunc(sorts, func(r *sameReplicas) bool { return !slices.Contains(r.kinds, kind) })
-		uneven[kind] = fmt.Sprintf("no handler for kind %s in %d of the %d live replicas of queue %s, such as %s: its tasks are passed on until a replica has one",
-			kind, total-n, total, queue, sorts[i].ids[0])
+		uneven[kind] = []findings.Value{named("kind", kind), count("without", total-n), count("live", total), named("queue", queue), named("replica", sorts[i].ids[0])}
 	}
 }

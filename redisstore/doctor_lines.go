@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -43,23 +42,20 @@ func (s *Store) inspectLines(ctx context.Context, st task.Stats, live []task.Rep
 				left++
 				continue
 			}
-			what, do := "with the labels "+strings.Join(l.Labels, " "), "start a replica of the queue with these labels, or stop the tasks"
-			if len(l.Labels) == 0 {
-				what, do = "without labels", "start a replica of the queue that is not exclusive, or stop the tasks"
+			labels, code := strings.Join(l.Labels, " "), "labels_unserved"
+			switch {
+			case l.Waiting == 0 && strings.HasPrefix(labels, task.HostLabel):
+				code = "host_unserved"
+			case l.Waiting == 0:
+				code = "job_unserved"
+			case labels == "":
+				code = "plain_unserved"
 			}
-			waits := plural(l.Waiting, "1 waits", "%d wait")
-			if l.Waiting == 0 {
-				waits, do = "it runs, and waits for a take-over of its job", "start a replica of the queue with these labels: nothing else can stop the job"
-				if strings.HasPrefix(strings.Join(l.Labels, " "), task.HostLabel) {
-					do += ". After 7 days without one the task ends"
-				}
-			}
-			add(task.SeverityWarning, "queues", fmt.Sprintf("no live replica takes the tasks of queue %s %s, such as %s: %s; %s",
-				q.Name, what, id, task.Closest(serving, l.Labels), waits), do, count("waiting", l.Waiting))
+			add(code, named("queue", q.Name), named("labels", labels), named("task", id), named("closest", task.Closest(serving, l.Labels)), count("waiting", l.Waiting))
 		}
 	}
 	if more > 0 {
-		add(task.SeverityWarning, "queues", plural(more, "the same of 1 more set of labels", "the same of %d more sets of labels"), "start replicas with these labels, or stop the tasks")
+		add("lines_unserved", count("more", more))
 	}
 	return nil
 }

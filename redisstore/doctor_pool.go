@@ -2,13 +2,13 @@ package redisstore
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ltsworker/ltsworker/internal/findings"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -31,8 +31,7 @@ func (s *Store) inspectReplicas(ctx context.Context, add adder) error {
 		return ignoreWrongType(err)
 	}
 	for _, r := range silent {
-		add(task.SeverityWarning, "replicas", "replica "+r+" stopped renewing and is still on the list",
-			"start a replica: its maintenance takes back what this one held")
+		add("replica_silent", named("replica", r))
 	}
 	live, err := s.Replicas(ctx)
 	if err != nil {
@@ -40,12 +39,11 @@ func (s *Store) inspectReplicas(ctx context.Context, add adder) error {
 	}
 	for _, r := range live {
 		if r.Stuck > 0 {
-			add(task.SeverityWarning, "replicas", fmt.Sprintf("replica %s (process %d on %s) has %s", r.ID, r.PID, r.Host,
-				plural(r.Stuck, "1 slot taken by a handler that ignores its cancelled context", "%d slots taken by handlers that ignore their cancelled context")), "restart it, and make its handlers return when their context ends", count("stuck", r.Stuck))
+			add("replica_stuck", append(process(r), count("stuck", r.Stuck))...)
 		}
 	}
 	if len(live) > 0 {
-		add(task.SeverityOK, "replicas", fmt.Sprintf("%d alive", len(live)), "", count("alive", len(live)))
+		add("replicas_alive", count("alive", len(live)))
 	}
 	inspectOutages(live, add)
 	inspectKinds(live, add)
@@ -80,14 +78,18 @@ func inspectRefusals(live []task.ReplicaInfo, waiting int, add adder) {
 		severity = task.SeverityWarning
 	}
 	refusing := slices.DeleteFunc(slices.Clone(live), func(r task.ReplicaInfo) bool { return r.Refuses == "" })
-	named, more := splitAt(refusing, maxRefusals)
-	const do = "reduce the load of its machine, start replicas on others, or change what its admission allows"
-	for _, r := range named {
-		add(severity, "replicas", fmt.Sprintf("replica %s (process %d on %s) takes no tasks: %s", r.ID, r.PID, r.Host, r.Refuses), do)
+	some, more := splitAt(refusing, maxRefusals)
+	for _, r := range some {
+		add("replica_refuses", append(process(r), named("why", r.Refuses), findings.As(severity))...)
 	}
 	if len(more) > 0 {
-		add(severity, "replicas", plural(len(more), "1 more replica takes no tasks", "%d more replicas take no tasks"), do)
+		add("replicas_refuse", count("more", len(more)), findings.As(severity))
 	}
+}
+
+// process returns which replica a finding is about.
+func process(r task.ReplicaInfo) []findings.Value {
+	return []findings.Value{named("replica", r.ID), named("pid", strconv.Itoa(r.PID)), named("host", r.Host)}
 }
 
 // inspectOutages reports the servers that tasks need and that do not answer, each once.
@@ -110,18 +112,13 @@ func inspectOutages(live []task.ReplicaInfo, add adder) {
 			all[i].replicas = append(all[i].replicas, r.ID)
 		}
 	}
-	named, more := splitAt(all, maxRefusals)
-	const do = "make it answer again; the tasks that need it wait or fail, as their policies say"
-	for _, o := range named {
-		on := "replica " + o.replicas[0]
-		if others := len(o.replicas) - 1; others > 0 {
-			on += fmt.Sprintf(" and %d more", others)
-		}
-		add(task.SeverityWarning, "outages", fmt.Sprintf("calls to %s fail since %s on %s: %s", o.Of, o.Since.UTC().Format(time.RFC3339), on, o.Error), do,
-			count("replicas", len(o.replicas)))
+	some, more := splitAt(all, maxRefusals)
+	for _, o := range some {
+		add("outage", named("of", o.Of), instant("since", o.Since), named("replica", o.replicas[0]), count("replicas", len(o.replicas)),
+			count("others", len(o.replicas)-1), named("error", o.Error))
 	}
 	if len(more) > 0 {
-		add(task.SeverityWarning, "outages", plural(len(more), "1 more server that tasks need does not answer", "%d more servers that tasks need do not answer"), do)
+		add("outages", count("more", len(more)))
 	}
 }
 
@@ -135,21 +132,11 @@ func (s *Store) inspectNoReplica(ctx context.Context, now time.Time, st task.Sta
 	if err != nil {
 		return err
 	}
-	severity, what := task.SeverityNote, "no live replica"
-	for _, of := range []struct {
-		n         int
-		one, many string
-	}{
-		{st.Waiting, "1 task waits", "%d tasks wait"},
-		{int(due), "1 scheduled task is due", "%d scheduled tasks are due"},
-		{st.Inbox, "1 entry is in the inbox", "%d entries are in the inbox"},
-	} {
-		if of.n > 0 {
-			severity, what = task.SeverityWarning, what+", "+plural(of.n, of.one, of.many)
-		}
+	code := "no_replica"
+	if st.Waiting > 0 || due > 0 || st.Inbox > 0 {
+		code = "no_replica_works"
 	}
-	add(severity, "replicas", what, "start one with ltsworker run",
-		count("alive", 0), count("waiting", st.Waiting), count("due", int(due)), count("inbox", st.Inbox))
+	add(code, count("alive", 0), count("waiting", st.Waiting), count("due", int(due)), count("inbox", st.Inbox))
 	return nil
 }
 
@@ -162,8 +149,7 @@ func (s *Store) inspectClock(ctx context.Context, now time.Time, add adder) erro
 	}
 	former, _ := strconv.ParseInt(text, 10, 64) // the walk reports what is no number
 	if behind := time.UnixMilli(former).Sub(now).Round(time.Second); behind > 0 {
-		add(task.SeverityWarning, "clock", "Redis's clock was set back and is "+behind.String()+" behind its former time",
-			"correct the clock; until then tasks that were scheduled, or wait for a retry, start late")
+		add("clock_behind", named("behind", behind.String()), findings.Millis("behind_ms", behind))
 	}
 	return nil
 }
@@ -180,12 +166,12 @@ func ignoreWrongType(err error) error {
 // without replicas, rejected entries.
 func (s *Store) inspectQueues(ctx context.Context, st task.Stats, live bool, add adder) error {
 	if st.Paused {
-		add(task.SeverityNote, "queues", "the whole pool is paused", "ltsworker resume")
+		add("pool_paused")
 	}
 	var waited []task.QueueInfo // queues with waiting tasks
 	for _, q := range st.Queues {
 		if q.Paused {
-			add(task.SeverityNote, "queues", "queue "+q.Name+" is paused", "ltsworker resume "+q.Name)
+			add("queue_paused", named("queue", q.Name))
 		}
 		if q.Waiting > 0 && live {
 			waited = append(waited, q)
@@ -199,17 +185,14 @@ func (s *Store) inspectQueues(ctx context.Context, st task.Stats, live bool, add
 			return err
 		}
 		for _, q := range page {
-			add(task.SeverityWarning, "queues", "no live replica serves queue "+q.Name+", where "+plural(q.Waiting, "1 task waits", "%d tasks wait"),
-				"name it in a replica's config, or stop the tasks if the name is a mistake", count("waiting", q.Waiting))
+			add("queue_unserved", named("queue", q.Name), count("waiting", q.Waiting))
 		}
 	}
 	for _, kind := range st.Full {
-		add(task.SeverityWarning, "queues", "no task of kind "+kind+" starts, because too many of its results wait to be saved",
-			"ltsworker get a task of queue "+task.ExportQueue+kind+" for the error of its exporter")
+		add("exports_full", named("kind", kind))
 	}
 	if st.Rejected > 0 {
-		add(task.SeverityNote, "inbox", plural(st.Rejected, "1 entry was rejected", "%d entries were rejected"),
-			"read why, then put them back or drop them: ltsworker rejected list", count("rejected", st.Rejected))
+		add("entries_rejected", count("rejected", st.Rejected))
 	}
 	return nil
 }
@@ -246,12 +229,4 @@ func (s *Store) unserved(ctx context.Context, queues []task.QueueInfo) ([]task.Q
 		}
 	}
 	return out, nil
-}
-
-// plural returns one for 1, else many with the number for its %d.
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return fmt.Sprintf(many, n)
 }

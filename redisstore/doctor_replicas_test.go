@@ -59,7 +59,8 @@ func TestWorkWithoutALiveReplicaIsAWarning(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t, rdb)
 			c.prepare(s)
-			want := []task.Finding{{Severity: c.severity, Check: "replicas", What: c.what, Do: "start one with ltsworker run", Figures: c.figures}}
+			code := map[task.Severity]string{task.SeverityNote: "no_replica", task.SeverityWarning: "no_replica_works"}[c.severity]
+			want := []task.Finding{{Severity: c.severity, Check: "replicas", Code: code, What: c.what, Do: "start one with ltsworker run", Figures: c.figures}}
 			if diff := cmp.Diff(want, s.findings(t, "replicas")); diff != "" {
 				t.Error(diff)
 			}

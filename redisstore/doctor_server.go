@@ -3,7 +3,6 @@ package redisstore
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ltsworker/ltsworker/internal/findings"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -55,24 +55,13 @@ func (s *Store) inspectServer(ctx context.Context, fix bool) (all []task.Finding
 	if err := primary.Ping(ctx).Err(); err != nil {
 		return nil, false, err
 	}
-	add := func(severity task.Severity, check, what, do string, figures ...figure) {
-		f := task.Finding{Severity: severity, Check: check, What: what, Do: do}
-		for _, n := range figures {
-			if f.Figures == nil {
-				f.Figures = map[string]float64{}
-			}
-			f.Figures[n.name] = n.value
-		}
-		all = append(all, f)
-	}
+	add := func(code string, values ...findings.Value) { all = append(all, findings.New(code, values...)) }
 	info, err := primary.Info(ctx).Result()
 	switch facts := parseInfo(info); {
 	case err != nil && isRefused(err):
-		add(task.SeverityWarning, "server", "this user may not run INFO, so version, eviction, persistence and memory were not checked",
-			"allow it: ACL SETUSER … +info")
+		add("info_denied")
 	case isReply(err):
-		add(task.SeverityNote, "server", "this server refuses INFO, so version, eviction, persistence and memory were not checked",
-			"check them where the server is managed: 7.0 or newer, maxmemory-policy noeviction, an append-only file")
+		add("info_refused")
 	case err != nil:
 		return all, false, err
 	default:
@@ -96,19 +85,13 @@ func (s *Store) inspectServer(ctx context.Context, fix bool) (all []task.Finding
 	return all, true, errors.Join(s.inspectReplicas(ctx, add), s.inspectArchives(ctx, add), s.inspectTriggers(ctx, add))
 }
 
-type adder func(severity task.Severity, check, what, do string, figures ...figure)
+// adder adds the finding of a code with its values.
+type adder func(code string, values ...findings.Value)
 
-// figure is a number in the text of a finding.
-type figure struct {
-	name  string
-	value float64
-}
-
-func count(name string, n int) figure { return figure{name, float64(n)} }
-
-// millis returns a duration in ms, to the microsecond.
-func millis(name string, d time.Duration) figure {
-	return figure{name, float64(d.Microseconds()) / 1000}
+func named(name, text string) findings.Value  { return findings.Named(name, text) }
+func count(name string, n int) findings.Value { return findings.Count(name, n) }
+func instant(name string, t time.Time) findings.Value {
+	return named(name, t.UTC().Format(time.RFC3339))
 }
 
 // isReply reports whether err is an error that the server replied, such as that it does
@@ -122,15 +105,15 @@ func inspectVersion(facts serverFacts, add adder) {
 	v, ok := facts["redis_version"]
 	switch {
 	case !ok:
-		add(task.SeverityNote, "version", "the server does not report its version", neededVersion)
+		add("version_unknown")
 	case facts.old():
-		add(task.SeverityError, "version", "Redis "+v+" is too old", neededVersion)
+		add("version_old", named("version", v))
 	default:
-		add(task.SeverityOK, "version", "Redis "+v, "")
+		add("version_ok", named("version", v))
 	}
 }
 
-const neededVersion = "7.0 or newer is needed"
+const neededVersion = findings.NeededVersion
 
 // old reports whether the server reports a version that replicas refuse. Before 7.0 a
 // script cannot check its user's rights, and would stop half-way at a command that is
@@ -145,7 +128,7 @@ func (f serverFacts) old() bool {
 // inspectRole reports whether the server accepts writes.
 func inspectRole(facts serverFacts, add adder) (writes bool) {
 	if facts["role"] == "slave" {
-		add(task.SeverityError, "role", "a read-only replica, on which neither rights nor entries can be checked", "connect to the primary, through Sentinel or the cluster client")
+		add("role_replica")
 		return false
 	}
 	return true
@@ -154,11 +137,11 @@ func inspectRole(facts serverFacts, add adder) (writes bool) {
 func inspectEviction(facts serverFacts, add adder) {
 	switch p, ok := facts["maxmemory_policy"]; {
 	case !ok:
-		add(task.SeverityNote, "eviction", "the server does not report its eviction policy", "it must not evict keys: maxmemory-policy noeviction")
+		add("eviction_unknown")
 	case p != "noeviction":
-		add(task.SeverityError, "eviction", "maxmemory-policy is "+p+": a full Redis removes tasks", "CONFIG SET maxmemory-policy noeviction, and in redis.conf")
+		add("eviction_on", named("policy", p))
 	default:
-		add(task.SeverityOK, "eviction", "maxmemory-policy is noeviction", "")
+		add("eviction_off")
 	}
 }
 
@@ -173,49 +156,46 @@ func fsync(ctx context.Context, primary redis.UniversalClient) string {
 
 func inspectPersistence(facts serverFacts, appendfsync string, add adder) {
 	if facts["rdb_last_bgsave_status"] == "err" {
-		add(task.SeverityError, "persistence", "the last snapshot could not be written", "see the server's log: it may refuse all writes (MISCONF)")
+		add("snapshot_failed")
 	}
 	switch aof, ok := facts["aof_enabled"]; {
 	case !ok:
-		add(task.SeverityNote, "persistence", "the server does not report whether it keeps an append-only file", "make sure that a restart loses no tasks")
+		add("aof_unknown")
 	case aof != "1":
-		add(task.SeverityWarning, "persistence", "no append-only file: a restart loses what was enqueued since the last snapshot, or all",
-			"CONFIG SET appendonly yes, and in redis.conf; or accept it and enqueue again from your own records")
+		add("aof_off")
 	case facts["aof_last_write_status"] == "err" || facts["aof_last_bgrewrite_status"] == "err":
-		add(task.SeverityError, "persistence", "the append-only file could not be written", "see the server's log and its disk")
+		add("aof_failed")
 	case appendfsync == "no":
-		add(task.SeverityWarning, "persistence", "append-only file, appendfsync no: a crash of the machine loses about half a minute",
-			"CONFIG SET appendfsync everysec, and in redis.conf")
+		add("aof_no_fsync")
 	case appendfsync == "":
-		add(task.SeverityOK, "persistence", "append-only file; this user may not read appendfsync", "")
+		add("aof_unread")
 	default:
-		add(task.SeverityOK, "persistence", "append-only file, appendfsync "+appendfsync, "")
+		add("aof_ok", named("fsync", appendfsync))
 	}
 }
 
 func inspectMemory(facts serverFacts, add adder) {
-	used, most, of := facts.number("used_memory"), facts.number("maxmemory"), "maxmemory"
+	used, most, of := facts.number("used_memory"), facts.number("maxmemory"), "memory_"
 	if most == 0 {
-		most, of = facts.number("total_system_memory"), "the machine's memory"
+		most, of = facts.number("total_system_memory"), "machine_memory_"
 	}
 	if used == 0 || most == 0 {
-		add(task.SeverityNote, "memory", "the server does not report how much memory it has", "")
+		add("memory_unknown")
 		return
 	}
-	if of != "maxmemory" {
-		add(task.SeverityNote, "memory", "no maxmemory is set: the system kills Redis when the machine's memory is full",
-			"CONFIG SET maxmemory, well below the machine's memory, and in redis.conf")
+	if of != "memory_" {
+		add("memory_unbounded")
 	}
 	share := used * 100 / most
-	what := fmt.Sprintf("%d MiB used, %d%% of %s", used>>20, share, of)
-	figures := []figure{{"used_bytes", float64(used)}, {"max_bytes", float64(most)}}
+	values := []findings.Value{findings.Figure("used_bytes", float64(used)), findings.Figure("max_bytes", float64(most)),
+		named("used", strconv.FormatInt(used>>20, 10)), named("share", strconv.FormatInt(share, 10))}
 	switch {
 	case share >= 95:
-		add(task.SeverityError, "memory", what, "raise it or shorten retention: a full Redis refuses new tasks", figures...)
+		add(of+"full", values...)
 	case share >= 80:
-		add(task.SeverityWarning, "memory", what, "raise it or shorten retention before Redis refuses new tasks", figures...)
+		add(of+"high", values...)
 	default:
-		add(task.SeverityOK, "memory", what, "", figures...)
+		add(of+"ok", values...)
 	}
 }
 
@@ -223,18 +203,15 @@ func inspectMemory(facts serverFacts, add adder) {
 // It reports whether the pool's keys can be checked, and repaired if fix is set.
 func (s *Store) inspectRights(ctx context.Context, fix bool, add adder) (ready bool, err error) {
 	reply, err := s.run(ctx, rightsScript, true)
-	last := func(check, what, do string) {
-		add(task.SeverityError, check, "the rest was not checked: "+what, do)
-	}
 	switch {
 	case err != nil && refusedKey.MatchString(err.Error()):
-		last("rights", "this user may not access the keys of pool "+s.pool, checkPoolName)
+		add("rights_keys", named("pool", s.pool))
 		return false, nil
 	case err != nil && isRefused(err):
-		last("rights", "this user may not run scripts on the pool's keys: EVALSHA_RO and EVAL_RO", "ACL SETUSER … ~"+s.prefix+"* "+workerRights)
+		add("rights_scripts", named("prefix", s.prefix))
 		return false, nil
 	case s.isSingleNode(err):
-		last("cluster", "this is one node of a cluster, and the pool is on another", "connect with redis-cluster://")
+		add("cluster_node")
 		return false, nil
 	case err != nil:
 		return false, err
@@ -243,16 +220,16 @@ func (s *Store) inspectRights(ctx context.Context, fix bool, add adder) (ready b
 	case err != nil:
 		return false, err
 	case lacks == onlyReads && !fix:
-		add(task.SeverityNote, "rights", lacks, "")
+		add("rights_read")
 		return true, nil
 	case lacks == onlyReads:
-		last("rights", lacks, "run doctor without --fix, or as a user that may write: "+usersPage)
+		add("rights_no_fix")
 		return false, nil
 	case lacks != "":
-		last("rights", lacks, "ACL SETUSER … ~"+s.prefix+"* "+workerRights)
+		add("rights_commands", named("commands", strings.TrimPrefix(lacks, mayNotRun)), named("prefix", s.prefix))
 		return false, nil
 	}
-	add(task.SeverityOK, "rights", "this user may run what a replica needs", "")
+	add("rights_ok")
 	return true, nil
 }
 
@@ -265,14 +242,13 @@ func (s *Store) inspectRoundTrip(ctx context.Context, primary redis.UniversalCli
 	if err != nil {
 		return err
 	}
-	add(task.SeverityOK, "scripts", "scripts are loaded and run", "")
-	what := fmt.Sprintf("median of %d: PING %s, script %s", roundTrips, ping.Round(time.Microsecond), script.Round(time.Microsecond))
-	figures := []figure{millis("ping_ms", ping), millis("script_ms", script)}
+	add("scripts_ok")
+	code := "round_trip_ok"
 	if script > slowRoundTrip {
-		add(task.SeverityNote, "round trip", what, "every claim and report takes one: run replicas closer to Redis, or give them more slots", figures...)
-	} else {
-		add(task.SeverityOK, "round trip", what, "", figures...)
+		code = "round_trip_slow"
 	}
+	add(code, named("calls", strconv.Itoa(roundTrips)), named("ping", ping.Round(time.Microsecond).String()), named("script", script.Round(time.Microsecond).String()),
+		findings.Millis("ping_ms", ping), findings.Millis("script_ms", script))
 	return nil
 }
 

@@ -197,11 +197,11 @@ func TestAQuarantinedKeyStaysAFindingAndAForeignOneIsANote(t *testing.T) {
 		w.find(true)
 		all, err := w.store.WalkKeys(t.Context(), true)
 		w.must(err)
-		if got := codes(all); got != " quarantined unknown unknown" {
+		if got := codes(all); got != "entries_broken quarantined unknown unknown" {
 			t.Errorf("found %s", got)
 		}
 		for _, f := range all {
-			if f.Code != "" && f.Open() != (f.Code == "quarantined") {
+			if f.Key != "" && f.Open() != (f.Code == "quarantined") {
 				t.Errorf("open: %v: %+v", f.Open(), f)
 			}
 		}

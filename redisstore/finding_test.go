@@ -6,12 +6,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ltsworker/ltsworker/internal/findings"
 	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestFindingsUseTheSingular(t *testing.T) {
 	var got []string
-	add := func(_ task.Severity, _, what, _ string, _ ...figure) { got = append(got, what) }
+	add := func(code string, values ...findings.Value) { got = append(got, findings.New(code, values...).What) }
 	refusing := make([]task.ReplicaInfo, maxRefusals+1)
 	for i := range refusing {
 		refusing[i] = task.ReplicaInfo{ID: fmt.Sprint("r", i), Refuses: "no memory"}

@@ -2,12 +2,12 @@ package redisstore
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ltsworker/ltsworker/internal/findings"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -53,14 +53,13 @@ func (s *Store) inspectTriggers(ctx context.Context, add adder) error {
 	if err != nil {
 		return ignoreWrongType(err)
 	}
-	named, more := splitAt(late, maxRefusals)
-	const do = "start a replica; if one is alive, its log says why it cannot fire the trigger: it may lack a calendar, or be of an older version"
-	for _, t := range named {
-		add(task.SeverityWarning, "triggers", fmt.Sprintf("trigger %s should have fired at %s, %v ago", t.Name, t.Due.UTC().Format(time.RFC3339),
-			now.Sub(t.Due).Round(time.Second)), do)
+	some, more := splitAt(late, maxRefusals)
+	for _, t := range some {
+		since := now.Sub(t.Due).Round(time.Second)
+		add("trigger_late", named("trigger", t.Name), instant("at", t.Due), named("late", since.String()), findings.Millis("late_ms", since))
 	}
 	if len(more) > 0 {
-		add(task.SeverityWarning, "triggers", fmt.Sprintf("%d more triggers should have fired", len(more)), do)
+		add("triggers_late", count("more", len(more)))
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ const (
 type Finding struct {
 	Severity Severity
 	Check    string // what was checked: "version", "eviction", "entries" …
-	Code     string // for the check "entries", the kind of damage, a stable word; else ""
+	Code     string // what was found, as a stable word: "queue_unserved", "bad_record" …
 	Key      string // the key concerned; "" for none
 	Task     string // the id of the task concerned; "" for none
 	What     string // what was found
@@ -26,6 +26,8 @@ type Finding struct {
 	// Figures are the numbers in What by name, such as "used_bytes"; nil for none.
 	// Durations are in ms.
 	Figures map[string]float64
+	// Values are the names and texts in What and Do by name, such as "queue"; nil for none.
+	Values map[string]string
 }
 
 // Open reports whether an operator has to act on the finding.

@@ -40,8 +40,9 @@ as lts:{POOL}:broken:task:ID. There it affects no task, and remains a finding un
 operator deletes it. Settings of the server are never changed. Replicas make the same
 repairs during maintenance.
 
-With --json the numbers of a finding are in "figures", such as used_bytes and max_bytes
-of the check memory, or ping_ms and script_ms of the round trip.
+With --json each finding has a "code", a stable word such as queue_unserved. The names in its
+text are in "values", the numbers in "figures", such as used_bytes and max_bytes of the
+check memory, or ping_ms and script_ms of the round trip.
 
 Exit codes: 0 no open finding, 1 open findings (of severity warning or error and not
 fixed, such as an entry that was moved away), 2 wrong usage, 3 Redis unreachable. Notes
@@ -135,7 +136,7 @@ func doctor(ctx context.Context, cmd *cobra.Command, c *client.Client, fix, asJS
 // not exist yet is the first one: missing is the note about it, "" for none.
 func inspection(ctx context.Context, c *client.Client, missing string, how pool.Inspection) iter.Seq2[pool.Finding, error] {
 	return func(yield func(pool.Finding, error) bool) {
-		if missing != "" && !yield(pool.Finding{Severity: task.SeverityNote, Check: "pool", What: missing, Do: "check the name: --pool or LTS_POOL"}, nil) {
+		if missing != "" && !yield(pool.Finding{Severity: task.SeverityNote, Check: "pool", Code: "pool_missing", What: missing, Do: "check the name: --pool or LTS_POOL"}, nil) {
 			return
 		}
 		for f, err := range c.Inspect(ctx, how) {
@@ -162,7 +163,7 @@ func openForDoctor(ctx context.Context, at *redisurl.Target, name string, log *s
 
 // lackedRight returns the finding that the inspection stopped because the user lacks a permission.
 func lackedRight(err error) pool.Finding {
-	f := pool.Finding{Severity: task.SeverityError, Check: "rights", What: err.Error(), Do: "grant this user the right, or run doctor as a user that has it"}
+	f := pool.Finding{Severity: task.SeverityError, Check: "rights", Code: "right_missing", What: err.Error(), Do: "grant this user the right, or run doctor as a user that has it"}
 	var advised *task.AdvisedError
 	if errors.As(err, &advised) {
 		f.What, f.Do = advised.Err.Error(), advised.Do
@@ -173,7 +174,7 @@ func lackedRight(err error) pool.Finding {
 
 // unreachable returns the finding that Redis cannot be used.
 func unreachable(err error) pool.Finding {
-	return pool.Finding{Severity: task.SeverityError, Check: "server", What: err.Error(), Do: "start Redis, or correct the URL: --redis or LTS_REDIS"}
+	return pool.Finding{Severity: task.SeverityError, Check: "server", Code: "unreachable", What: err.Error(), Do: "start Redis, or correct the URL: --redis or LTS_REDIS"}
 }
 
 // findingText is the column in which the text of a finding begins.

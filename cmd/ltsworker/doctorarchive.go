@@ -42,7 +42,7 @@ func inspectArchive(ctx context.Context, c *client.Client) (f pool.Finding, ok b
 	if errors.As(err, &ofRedis) {
 		return pool.Finding{}, false, ofRedis.error
 	}
-	return pool.Finding{Severity: task.SeverityWarning, Check: checkArchive, What: "it cannot be read: " + terminal.TidyError(ofArchive(err).Error()),
+	return pool.Finding{Severity: task.SeverityWarning, Check: checkArchive, Code: "archive_unreadable", What: "it cannot be read: " + terminal.TidyError(ofArchive(err).Error()),
 		Do: "correct LTS_ARCHIVE, or unset it if the pool has no archive"}, true, nil
 }
 
@@ -84,16 +84,16 @@ func (s archiveState) finding(name string) pool.Finding {
 	}
 	switch {
 	case s.cursor == "":
-		f.What = "it has nothing of pool " + terminal.Printable(name)
+		f.Code, f.What = "archive_empty", "it has nothing of pool " + terminal.Printable(name)
 	case s.trimmed:
-		f.What = "events were trimmed before it had read them: it has a gap, and tasks may be missing"
+		f.Code, f.What = "archive_trimmed", "events were trimmed before it had read them: it has a gap, and tasks may be missing"
 		f.Do += "; keep events for longer: events in the config file of the replicas"
 	case behind > maxBehind:
-		f.What = "it does not follow the pool: the oldest event that it has not read is " + terminal.Duration(behind) + " old"
+		f.Code, f.What = "archive_behind", "it does not follow the pool: the oldest event that it has not read is " + terminal.Duration(behind) + " old"
 	case len(s.next) > 0:
-		f.Severity, f.Do, f.What = task.SeverityOK, "", "follows the pool, "+terminal.Duration(behind)+" behind"
+		f.Severity, f.Code, f.Do, f.What = task.SeverityOK, "archive_follows", "", "follows the pool, "+terminal.Duration(behind)+" behind"
 	default:
-		f.Severity, f.Do, f.What = task.SeverityOK, "", "has all events"
+		f.Severity, f.Code, f.Do, f.What = task.SeverityOK, "archive_ok", "", "has all events"
 	}
 	if s.cursor != "" && !s.trimmed {
 		f.Figures = map[string]float64{"behind_ms": float64(behind.Milliseconds())}

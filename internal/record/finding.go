@@ -14,9 +14,10 @@ type Finding struct {
 	Fixed    string        `json:"fixed,omitempty"`
 
 	Figures map[string]float64 `json:"figures,omitempty"`
+	Values  map[string]string  `json:"values,omitempty"`
 }
 
 // OfFinding returns the record of a finding.
 func OfFinding(f pool.Finding) Finding {
-	return Finding{Severity: f.Severity, Check: f.Check, Code: f.Code, Key: f.Key, Task: f.Task, What: f.What, Do: f.Do, Fixed: f.Fixed, Figures: f.Figures}
+	return Finding{Severity: f.Severity, Check: f.Check, Code: f.Code, Key: f.Key, Task: f.Task, What: f.What, Do: f.Do, Fixed: f.Fixed, Figures: f.Figures, Values: f.Values}
 }
