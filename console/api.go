@@ -217,13 +217,3 @@ func (q *request) writeJSON(value any) {
 		_ = enc.Encode(a.value) // a client that has gone gets nothing
 	}
 }
-
-// crossOrigin answers a request that a browser sends for another site.
-func (c *Console) crossOrigin(w http.ResponseWriter, r *http.Request) {
-	const text = "a browser sent this request for another site"
-	if strings.HasPrefix(r.URL.Path, apiRoot+"/") {
-		(&request{Request: r, c: c, w: w, lang: "en"}).writeProblem(&apiError{status: http.StatusForbidden, detail: text})
-		return
-	}
-	http.Error(w, text, http.StatusForbidden)
-}

@@ -93,7 +93,8 @@ func (t *tally) take() (more int) {
 	return more
 }
 
-// alone reports whether a refusal of a user in a pool gets an entry of its own. It counts the others.
+// alone reports whether a refusal of a user in a pool gets an entry of its own. It counts the others. Without a user
+// fewer get one, because everyone can send such requests.
 func (l *logins) alone(pool, user string, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -103,6 +104,9 @@ func (l *logins) alone(pool, user string, now time.Time) bool {
 			maps.DeleteFunc(l.refusals, func(_ refuser, t *tally) bool { return t.more == 0 })
 		}
 		l.refusals[of] = &tally{}
+	}
+	if user == "" {
+		return l.refusals[of].alone(now, mostFailed)
 	}
 	return l.refusals[of].alone(now, mostRefused)
 }

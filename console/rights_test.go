@@ -116,23 +116,50 @@ func TestForeignPoolsAreNotFound(t *testing.T) {
 	}
 }
 
-func TestRequestsFromOtherSitesChangeNothing(t *testing.T) {
+// Requests that a browser sends for another site change nothing and are in the stream of refusals of their pool. Many are
+// one entry with their number.
+func TestRequestsFromOtherSitesAreRefusedAndRecorded(t *testing.T) {
 	t.Parallel()
 	b := newBrowser(t, nil)
 	b.enqueue(task.Spec{ID: "a"})
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.url+b.path("tasks/stop"), strings.NewReader("id=a"))
-	if err != nil {
-		t.Fatal(err)
+	cross := func(path, origin string) {
+		t.Helper()
+		r := b.form(path, url.Values{"id": {"a"}})
+		r.Header.Set("Sec-Fetch-Site", "cross-site")
+		r.Header.Set("Origin", origin)
+		resp, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusForbidden || b.get("a").State != task.Waiting {
+			t.Errorf("%s: %d, the task is %s", path, resp.StatusCode, b.get("a").State)
+		}
 	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.Header.Set("Sec-Fetch-Site", "cross-site")
-	resp, err := http.DefaultTransport.RoundTrip(r)
-	if err != nil {
-		t.Fatal(err)
+	cross(b.path("tasks/stop"), "https://evil.example")
+	cross(b.path("no/page"), "null")
+	cross(apiRoot+b.at("/tasks/stop"), "https://evil.example/"+strings.Repeat("x", 9000))
+	cross("/logout", "https://evil.example")
+	b.withUsers() // no user has logged in
+	for range mostFailed + 30 {
+		cross(b.path("pause"), "https://evil.example")
 	}
-	resp.Body.Close()
-	if resp.StatusCode != http.StatusForbidden || b.get("a").State != task.Waiting {
-		t.Errorf("%d, the task is %s", resp.StatusCode, b.get("a").State)
+	b.c.Close()
+	got := b.audit(true)
+	if len(got) != 4+mostFailed+1 {
+		t.Fatalf("%d entries: %+v", len(got), got)
+	}
+	if last := got[0]; last.Count != 30 || last.User != "" || last.Action != "refused" {
+		t.Errorf("the last entry is %+v", last)
+	}
+	slices.Reverse(got)
+	for i, want := range []string{"tasks/stop", "POST " + b.path("no/page"), "api POST /tasks/stop", "POST /logout"} {
+		if e := got[i]; e.Action != want || e.User != "ann" || !strings.HasPrefix(e.Error, fromOtherSite) || len(e.Error) > 200 || e.Target == "" {
+			t.Errorf("%+v, want the action %s", e, want)
+		}
+	}
+	if e := got[4]; e.User != "" || e.Action != "pause" || e.Error != fromOtherSite+": https://evil.example" {
+		t.Errorf("%+v", e)
 	}
 }
 
