@@ -150,6 +150,12 @@ func TestAPIAnswersWithoutRedis(t *testing.T) {
 	}
 	b.problem(http.MethodGet, b.at("/queues"), nil, http.StatusServiceUnavailable)
 	b.problem(http.MethodPost, b.at("/tasks/stop"), map[string]any{"ids": []string{"a"}}, http.StatusServiceUnavailable)
+	for lang, want := range map[string]string{"en": "Redis did not answer: ", "zh": "Redis 没有响应：连接被拒绝（"} {
+		b.lang = lang
+		if status, page := b.do(http.MethodGet, b.path("queues"), nil); status != http.StatusServiceUnavailable || !strings.Contains(page, want) {
+			t.Errorf("%d\n%s", status, page)
+		}
+	}
 }
 
 // A batch that is refused in part says what became of each task.

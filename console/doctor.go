@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/findings"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -15,11 +16,11 @@ const inspecting = 20 * time.Second
 type doctorPage struct{ Findings []task.Finding }
 
 func (q *request) doctor() error {
-	findings, at, err := q.findings()
+	found, at, err := q.findings()
 	if err != nil {
 		return err
 	}
-	return q.render("doctor", at, doctorPage{findings})
+	return q.render("doctor", at, doctorPage{found})
 }
 
 // findings inspects the pool. Nothing is repaired. All viewers share an inspection for a minute.
@@ -27,7 +28,7 @@ func (q *request) findings() ([]task.Finding, time.Time, error) {
 	return q.site.inspection.get(q.Context(), func(ctx context.Context) (all []task.Finding, err error) {
 		for f, err := range q.site.pool.Inspect(ctx, task.Inspection{}) {
 			if err != nil && ctx.Err() != nil {
-				return append(all, task.Finding{Severity: task.SeverityWarning, Check: "entries", What: q.T("doctor.cut")}), nil
+				return append(all, findings.New("inspection_cut")), nil
 			}
 			if err != nil {
 				return nil, err

@@ -2,7 +2,6 @@ package console
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
@@ -121,10 +120,10 @@ func (q *request) troubles(p *picture) (all []trouble) {
 		case r.Stuck > 0:
 			add("error", "trouble.stuck", q.Path("replicas"), r.ID, r.Stuck)
 		case r.Refuses != "":
-			add("warning", "trouble.refuses", q.Path("replicas"), r.ID, r.Refuses)
+			add("warning", "trouble.refuses", q.Path("replicas"), r.ID, q.meaning(r.Refuses))
 		}
 		for _, o := range r.Outages {
-			add("warning", "trouble.outage", q.Path("replicas"), r.ID, fmt.Sprint(o))
+			add("warning", "trouble.outage", q.Path("replicas"), r.ID, q.meaning(o.Of), q.Duration(max(p.At.Sub(o.Since), 0)), q.meaning(o.Error))
 		}
 	}
 	for _, t := range p.Triggers {
@@ -132,11 +131,11 @@ func (q *request) troubles(p *picture) (all []trouble) {
 			add("error", "trouble.trigger_late", q.Path("trigger", "name", t.Name), t.Name, q.Duration(p.At.Sub(t.Due)))
 		}
 		if t.Err != nil {
-			add("error", "trouble.trigger_broken", q.Path("trigger", "name", t.Name), t.Name, t.Err)
+			add("error", "trouble.trigger_broken", q.Path("trigger", "name", t.Name), t.Name, q.said(t.Err))
 		}
 	}
 	if open := q.site.openFindings(); len(open) > 0 {
-		add(string(open[0].Severity), "trouble.doctor", q.Path("doctor"), len(open), readable(open[0].What))
+		add(string(open[0].Severity), "trouble.doctor", q.Path("doctor"), len(open), readable(q.Found(open[0])))
 	}
 	if p.Stats.Rejected > 0 {
 		add("warning", "trouble.rejected", q.Path("rejected"), p.Stats.Rejected)

@@ -14,7 +14,6 @@ import (
 	"github.com/ltsworker/ltsworker/console/access"
 	"github.com/ltsworker/ltsworker/console/bulk"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
-	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/task"
@@ -149,9 +148,6 @@ func (q *request) Editable(payload []byte) string { return string(payload) }
 // IsText reports whether a form sends a payload back as it was.
 func (q *request) IsText(payload []byte) bool { return isText(string(payload)) }
 
-// Schedule shows when a trigger fires.
-func (q *request) Schedule(t *pool.TriggerInfo) string { return terminal.Schedule(&t.Trigger) }
-
 // Root returns the path of a page that is of no pool.
 func (q *request) Root(path string) string { return q.c.opts.Prefix + path }
 
@@ -221,7 +217,7 @@ func (q *request) status(err error) (int, string) {
 	case errors.As(err, &p):
 		return p.status, q.T(p.key, q.saidAll(p.args)...)
 	case errors.Is(err, context.DeadlineExceeded), redisurl.IsNetwork(err):
-		return http.StatusServiceUnavailable, q.T("error.redis") + ": " + err.Error()
+		return http.StatusServiceUnavailable, q.T("error.redis") + q.T("text.colon") + q.meaning(err.Error())
 	case errors.Is(err, pool.ErrDenied): // of the Redis user of the console
 		return http.StatusForbidden, q.said(err)
 	case errors.Is(err, bulk.ErrPhase):
@@ -233,7 +229,7 @@ func (q *request) status(err error) (int, string) {
 	case errors.Is(err, pool.ErrQueueFull), errors.Is(err, pool.ErrQueueInUse), errors.Is(err, pool.ErrLimitReached), errors.Is(err, pool.ErrRejectCut), errors.Is(err, redisstore.ErrBulkJobs), errors.Is(err, bulk.ErrBusy):
 		return http.StatusConflict, q.said(err)
 	}
-	return http.StatusInternalServerError, err.Error()
+	return http.StatusInternalServerError, q.said(err)
 }
 
 // T returns the text of a key in the language of the user. args fill {0}, {1} …

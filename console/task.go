@@ -134,6 +134,11 @@ func (q *request) because(why holdup.Reason) template.HTML {
 			args[i], times = mark, append(times, mark, string(timeTag(time.Time(at))))
 		}
 	}
+	switch why.Code { // whose last argument is a text of a replica, or about replicas
+	case "refused", "labels", "no_labels":
+		last := len(args) - 1
+		args[last] = q.meaning(fmt.Sprint(args[last]))
+	}
 	return template.HTML(strings.NewReplacer(times...).Replace(template.HTMLEscapeString(q.T("waits."+why.Code, args...))))
 }
 

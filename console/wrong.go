@@ -56,7 +56,7 @@ func (q *request) said(err error) string {
 		}
 	}
 	if len(means) == 0 {
-		return err.Error()
+		return q.meaning(err.Error())
 	}
 	return q.T("refusal.means", strings.Join(means, q.T("refusal.and")), err.Error())
 }
