@@ -52,6 +52,9 @@ func TestFindingsAreInTheLanguageOfTheUser(t *testing.T) {
 				t.Errorf("%s: the page lacks %q\n%s", lang, want, page)
 			}
 		}
+		if resume := `action="/admin` + b.path("resume") + `"`; !strings.Contains(page, resume) {
+			t.Errorf("the page lacks %s", resume)
+		}
 	}
 	hour := []findings.Value{findings.Named("wait", "1h0m0s"), findings.Millis("wait_ms", time.Hour)}
 	for lang, want := range map[string]string{"en": "for at most 1 h", "zh": "最多 1 小时"} {

@@ -3,6 +3,7 @@ package console
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/ltsworker/ltsworker/alert"
@@ -17,8 +18,7 @@ type trouble struct {
 	Key      string // of the text
 	Args     []any
 	Link     string // to what it concerns
-	Action   string // of the button; "" for none
-	Fields   []string
+	Remedy   *remedy
 }
 
 // overviewPage is the first page of a pool.
@@ -96,8 +96,7 @@ func (q *request) troubles(p *picture) (all []trouble) {
 		return &all[len(all)-1]
 	}
 	if p.Stats.Paused {
-		t := add("warning", "trouble.pool_paused", "")
-		t.Action, t.Fields = "resume", []string{"scope", "pool"}
+		add("warning", "trouble.pool_paused", q.Path("queues")).Remedy = resumePool()
 	}
 	if len(p.Replicas) == 0 && p.Stats.Waiting > 0 {
 		add("error", "trouble.no_replica", q.Path("replicas"), p.Stats.Waiting)
@@ -108,9 +107,11 @@ func (q *request) troubles(p *picture) (all []trouble) {
 	for _, g := range p.Groups {
 		switch {
 		case g.Held > 0 && g.Full():
-			add("warning", "trouble.group_full", q.Path("group", "name", g.Name), g.Name, g.Running, g.Limit, g.Held)
+			t := add("warning", "trouble.group_full", q.Path("group", "name", g.Name), g.Name, g.Running, g.Limit, g.Held)
+			t.Remedy = changeSetting("limit", "queue.limit", task.GroupScope, g.Name, strconv.Itoa(g.Limit))
 		case g.Held > 0 && !g.RateUntil.IsZero():
-			add("warning", "trouble.group_rate", q.Path("group", "name", g.Name), g.Name, g.Rate, g.Held)
+			t := add("warning", "trouble.group_rate", q.Path("group", "name", g.Name), g.Name, g.Rate, g.Held)
+			t.Remedy = changeSetting("rate", "queue.rate", task.GroupScope, g.Name, q.Rate(g.Rate))
 		}
 	}
 	for _, r := range p.Replicas {
@@ -118,7 +119,10 @@ func (q *request) troubles(p *picture) (all []trouble) {
 		case r.Silent > r.Lease:
 			add("error", "trouble.silent", q.Path("replicas"), r.ID, q.Duration(r.Silent))
 		case r.Stuck > 0:
-			add("error", "trouble.stuck", q.Path("replicas"), r.ID, r.Stuck)
+			t := add("error", "trouble.stuck", q.Path("replicas"), r.ID, r.Stuck)
+			if !r.Draining {
+				t.Remedy = drainReplica(r.ID)
+			}
 		case r.Refuses != "":
 			add("warning", "trouble.refuses", q.Path("replicas"), r.ID, q.meaning(r.Refuses))
 		}
@@ -128,7 +132,7 @@ func (q *request) troubles(p *picture) (all []trouble) {
 	}
 	for _, t := range p.Triggers {
 		if !t.Paused && !t.Due.IsZero() && p.At.Sub(t.Due) > lateTrigger {
-			add("error", "trouble.trigger_late", q.Path("trigger", "name", t.Name), t.Name, q.Duration(p.At.Sub(t.Due)))
+			add("error", "trouble.trigger_late", q.Path("trigger", "name", t.Name), t.Name, q.Duration(p.At.Sub(t.Due))).Remedy = runTrigger(t.Name)
 		}
 		if t.Err != nil {
 			add("error", "trouble.trigger_broken", q.Path("trigger", "name", t.Name), t.Name, q.said(t.Err))
@@ -164,12 +168,12 @@ func (q *request) troublesOfQueue(p *picture, load pool.QueueLoad, add func(seve
 	served := slices.ContainsFunc(p.Replicas, func(r pool.ReplicaInfo) bool { return r.Queues[load.Name] > 0 && !r.Draining })
 	switch {
 	case load.Paused && load.Waiting > 0:
-		t := add("warning", "trouble.queue_paused", link, load.Name, load.Waiting)
-		t.Action, t.Fields = "resume", []string{"queue", load.Name}
+		add("warning", "trouble.queue_paused", link, load.Name, load.Waiting).Remedy = resumeQueue(load.Name)
 	case load.Waiting > 0 && !served && len(p.Replicas) > 0:
 		add("error", "trouble.queue_unserved", link, load.Name, load.Waiting)
 	case load.Waiting > 0 && !load.RateUntil.IsZero():
-		add("warning", "trouble.queue_rate", link, load.Name, load.Rate, load.Waiting)
+		t := add("warning", "trouble.queue_rate", link, load.Name, load.Rate, load.Waiting)
+		t.Remedy = changeSetting("rate", "queue.rate", task.QueueScope, load.Name, q.Rate(load.Rate))
 	case load.OldestWait > longWait:
 		add("warning", "trouble.oldest", link, load.Name, q.Duration(load.OldestWait), load.Waiting)
 	}

@@ -294,9 +294,10 @@
   // The cursor is a row. Its link has the focus. The cursor stays at its task when rows above it come and go.
   let cursor = null, index = -1, go = false;
   const opens = (row) => row.querySelector("a.open") || row.querySelector("a");
-  const rows = () => [...main.querySelectorAll("tbody tr")].filter(opens);
+  const aRow = "tbody tr, .trouble li";
+  const rows = () => [...main.querySelectorAll(aRow)].filter(opens);
   function place() {
-    const all = rows(), row = elementAt(cursor)?.closest("tr");
+    const all = rows(), row = elementAt(cursor)?.closest(aRow);
     all.forEach((one) => one.classList.toggle("at-cursor", one === row));
     if (row) index = all.indexOf(row);
     return row;
@@ -310,7 +311,7 @@
     opens(next).focus({ preventScroll: true });
   }
   main.addEventListener("focusin", (event) => {
-    const row = event.target.closest("tbody tr");
+    const row = event.target.closest(aRow);
     if (row && opens(row) && row !== place()) { cursor = placeOf(opens(row)); place(); }
   });
   function act() {

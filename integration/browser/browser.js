@@ -113,7 +113,7 @@ export const untranslated = (page) => page.evaluate(() => {
     text = text.trim();
     if (!/[\u4e00-\u9fff]/.test(text) && /[A-Za-z]{3,}/.test(text) && !states.test(text)) found.push(`${what}: ${text}`);
   };
-  for (const e of document.querySelectorAll("th, label, button:not([lang]), h2, h3, dt, dd > small, summary, legend, caption, nav a, a.button, .tabs a, .none, .note, .waits, dialog dd, main > p, #state")) {
+  for (const e of document.querySelectorAll("th, label, button:not([lang]), h2, h3, dt, dd > small, summary, legend, caption, nav a, a.button, .tabs a, .none, .note, .waits, .trouble a, dialog dd, main > p, #state")) {
     if (e.closest("article, td, .pools") || e.closest("section")?.querySelector("h2 ~ dl") === e.closest("dl") && e.matches("section dt")) continue;
     check(e.tagName, [...e.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => node.textContent).join(" "));
   }

@@ -154,6 +154,19 @@ export function keyboardTests(at) {
       await leads(page, key(k));
       assert.equal(new URL(page.url()).pathname, `/p/default/${path}`);
     }
+
+    // A trouble is a row: a leads to its action.
+    await lts(["pause", "held"]);
+    await push({ id: "held-1", kind: "mail.send", queue: "held" });
+    const trouble = page.locator(".trouble li", { hasText: "held" });
+    await trouble.first().waitFor();
+    for (let i = 0; i < 20 && !await page.locator(".trouble li.at-cursor", { hasText: "held" }).count(); i++) await key("j");
+    await focused(page, ".trouble li.at-cursor a");
+    await key("a");
+    await focused(page, ".trouble form[action$='/resume'] button[aria-label$='held']");
+    await leads(page, key("Enter"));
+    await until("the queue is resumed", async () => !JSON.parse(await lts(["stats", "--json"])).queues.find((q) => q.name === "held").paused);
+    await lts(["stop", "held-1"]);
     assert.deepEqual(page.wrong, []);
   });
 
