@@ -5,9 +5,6 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// entriesCheck is the Check of every finding about the pool's keys.
-const entriesCheck = "entries"
-
 // unchecked is the code of an entry that could not be checked.
 const unchecked = "unchecked"
 
