@@ -156,17 +156,17 @@ export function keyboardTests(at) {
     }
 
     // A trouble is a row: a leads to its action.
-    await lts(["pause", "held"]);
-    await push({ id: "held-1", kind: "mail.send", queue: "held" });
-    const trouble = page.locator(".trouble li", { hasText: "held" });
-    await trouble.first().waitFor();
-    for (let i = 0; i < 20 && !await page.locator(".trouble li.at-cursor", { hasText: "held" }).count(); i++) await key("j");
+    await lts(["pause", "parcels"]);
+    await push({ id: "parcel-1", kind: "mail.send", queue: "parcels" });
+    const trouble = page.locator(".trouble li", { hasText: "parcels" });
+    await trouble.waitFor();
+    for (let i = 0; i < 20 && !await page.locator(".trouble li.at-cursor", { hasText: "parcels" }).count(); i++) await key("j");
     await focused(page, ".trouble li.at-cursor a");
     await key("a");
-    await focused(page, ".trouble form[action$='/resume'] button[aria-label$='held']");
+    await focused(page, ".trouble form[action$='/resume'] button[aria-label$='parcels']");
     await leads(page, key("Enter"));
-    await until("the queue is resumed", async () => !JSON.parse(await lts(["stats", "--json"])).queues.find((q) => q.name === "held").paused);
-    await lts(["stop", "held-1"]);
+    await until("the queue is resumed", async () => !JSON.parse(await lts(["stats", "--json"])).queues.find((q) => q.name === "parcels").paused);
+    await lts(["stop", "parcel-1"]);
     assert.deepEqual(page.wrong, []);
   });
 
