@@ -138,8 +138,12 @@ func (q *request) troubles(p *picture) (all []trouble) {
 			add("error", "trouble.trigger_broken", q.Path("trigger", "name", t.Name), t.Name, q.said(t.Err))
 		}
 	}
-	if open := q.site.openFindings(); len(open) > 0 {
-		add(string(open[0].Severity), "trouble.doctor", q.Path("doctor"), len(open), readable(q.Found(open[0])))
+	open := slices.DeleteFunc(slices.Clone(q.site.openFindings()), func(f task.Finding) bool { return slices.Contains(shownAnyway, f.Code) })
+	for _, f := range open[:min(len(open), mostFindings)] {
+		add(string(f.Severity), "trouble.finding", cmp.Or(q.Concerned(f), q.Path("doctor")), readable(q.Found(f))).Remedy = q.Remedied(f)
+	}
+	if more := len(open) - mostFindings; more > 0 {
+		add(string(open[mostFindings].Severity), "trouble.doctor", q.Path("doctor"), more)
 	}
 	if p.Stats.Rejected > 0 {
 		add("warning", "trouble.rejected", q.Path("rejected"), p.Stats.Rejected)
@@ -158,6 +162,13 @@ func (q *request) troubles(p *picture) (all []trouble) {
 	})
 	return all
 }
+
+// shownAnyway are the codes of findings that the page has without the doctor.
+var shownAnyway = []string{"no_replica_works", "queue_unserved", "replica_stuck", "replica_refuses", "replicas_refuse", "outage", "outages",
+	"trigger_late", "triggers_late", "exports_full"}
+
+// mostFindings is how many findings of the doctor the page names one by one.
+const mostFindings = 5
 
 // lateTrigger is how late a trigger is before the page says so. A replica that died may delay
 // one by a second or two.

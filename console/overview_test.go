@@ -8,6 +8,7 @@ import (
 
 	"github.com/ltsworker/ltsworker/alert"
 	"github.com/ltsworker/ltsworker/internal/failures"
+	"github.com/ltsworker/ltsworker/internal/findings"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -78,10 +79,18 @@ func TestOverviewNamesFindingsAndHeldRates(t *testing.T) {
 	own.Queues = []pool.QueueLoad{{QueueInfo: pool.QueueInfo{Name: "calls", Waiting: 3, Rate: pool.Rate{N: 2, Per: time.Hour, Burst: 2}, RateUntil: p.At.Add(time.Minute)}}}
 	own.Replicas = []pool.ReplicaInfo{{ID: "r", Queues: map[string]int{"calls": 1}, Lease: time.Minute}}
 	s.show(&own)
-	s.brief.last = computation[[]task.Finding]{at: time.Now(), value: []task.Finding{
-		{Severity: task.SeverityError, Check: "eviction", What: "the server may evict keys"}, {Severity: task.SeverityWarning, What: "b"}}}
+	open := []task.Finding{findings.New("eviction_on", findings.Named("policy", "allkeys-lru")), findings.New("queue_unserved", findings.Named("queue", "calls"), findings.Count("waiting", 3)),
+		findings.New("plain_unserved", findings.Named("queue", "calls"), findings.Named("task", "t"), findings.Count("waiting", 1))}
+	for range mostFindings {
+		open = append(open, task.Finding{Severity: task.SeverityWarning, Check: "later", Code: "later", What: "of a later version"})
+	}
+	s.brief.last = computation[[]task.Finding]{at: time.Now(), value: open}
 	text := b.page("")
-	for _, want := range []string{`<a href="/admin` + b.path("doctor") + `">Findings of the doctor: 2. The first one: the server may evict keys.`, `class="error"`,
+	if strings.Contains(text, "No replica serves queue calls") || strings.Contains(text, "no live replica serves queue calls") {
+		t.Errorf("a finding that the overview has itself:\n%s", text)
+	}
+	for _, want := range []string{`<a href="/admin` + b.path("doctor") + `">The doctor: maxmemory-policy is allkeys-lru: a full Redis removes tasks.`, `class="error"`,
+		`<a href="/admin` + b.path("queue") + `?name=calls">The doctor: no live replica takes the tasks of queue calls without labels`, "Further findings of the doctor: 2.",
 		"The rate 2/h burst 2 of queue calls holds tasks back; 3 wait."} {
 		if !strings.Contains(text, want) {
 			t.Errorf("without %s:\n%s", want, text)
