@@ -84,12 +84,12 @@ func (s archiveState) finding(name string) pool.Finding {
 	}
 	switch {
 	case s.cursor == "":
-		f.Code, f.What = "archive_empty", "it has nothing of pool " + terminal.Printable(name)
+		f.Code, f.What = "archive_empty", "it has nothing of pool "+terminal.Printable(name)
 	case s.trimmed:
 		f.Code, f.What = "archive_trimmed", "events were trimmed before it had read them: it has a gap, and tasks may be missing"
 		f.Do += "; keep events for longer: events in the config file of the replicas"
 	case behind > maxBehind:
-		f.Code, f.What = "archive_behind", "it does not follow the pool: the oldest event that it has not read is " + terminal.Duration(behind) + " old"
+		f.Code, f.What = "archive_behind", "it does not follow the pool: the oldest event that it has not read is "+terminal.Duration(behind)+" old"
 	case len(s.next) > 0:
 		f.Severity, f.Code, f.Do, f.What = task.SeverityOK, "archive_follows", "", "follows the pool, "+terminal.Duration(behind)+" behind"
 	default:
