@@ -95,7 +95,8 @@ func (r Receiver) pace() Pace {
 
 // Options configures a Runner. Receivers is required.
 type Options struct {
-	// Rules are evaluated in each interval, at most 100. Default: none; see DefaultRules.
+	// Rules are evaluated in each interval, at most 100, besides the stored rules of the pool: see
+	// SetRule. Default: none; see DefaultRules.
 	Rules []Rule
 	// Receivers are the receivers by name.
 	Receivers map[string]Receiver
@@ -156,7 +157,7 @@ func (o *Options) check() error {
 			add("rules."+r.Name, "is given twice")
 		}
 		names[r.Name] = true
-		errs = append(errs, r.check(o.Receivers))
+		errs = append(errs, r.check(), r.checkReceivers(o.Receivers))
 		complete[i] = r.complete()
 	}
 	o.Rules = complete

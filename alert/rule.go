@@ -93,15 +93,31 @@ func (r *Rule) Limit() float64 {
 	return r.Threshold
 }
 
-// check returns all that is wrong with a rule, as joined FieldErrors. Their fields begin with
-// rules.NAME.
-func (r Rule) check(receivers map[string]Receiver) error {
+// check returns all that is wrong with a rule but for its receivers, as joined FieldErrors. Their
+// fields begin with rules.NAME.
+func (r Rule) check() error {
 	var errs []error
 	add := func(field, format string, args ...any) {
 		errs = append(errs, &task.FieldError{Field: "rules." + r.Name + "." + field, Msg: fmt.Sprintf(format, args...)})
 	}
 	if err := task.CheckName(r.Name); err != nil {
 		add("name", "%v", err)
+	}
+	for name, d := range map[string]time.Duration{"for": r.For, "keep": r.Keep} {
+		if d < 0 || d > maxWindow {
+			add(name, "must be from 0 to 24h, not %s", timespan.Text(d))
+		}
+	}
+	if r.Repeat != Never && r.Repeat != 0 && (r.Repeat < time.Minute || r.Repeat > task.MaxDuration) {
+		add("repeat", "must be at least 1m, or none, not %s", timespan.Text(r.Repeat))
+	}
+	if r.Severity != "" && !slices.Contains(severities, r.Severity) {
+		add("severity", "must be info, warning or critical, not %q", string(r.Severity))
+	}
+	for _, to := range r.To {
+		if err := task.CheckName(to); err != nil {
+			add("to", "has %q: %v", to, err)
+		}
 	}
 	c, known := conditions[r.When]
 	if !known {
@@ -124,25 +140,17 @@ func (r Rule) check(receivers map[string]Receiver) error {
 	} else if r.Min < 0 {
 		add("min", "must be at least 1, not %d", r.Min)
 	}
-	for name, d := range map[string]time.Duration{"for": r.For, "keep": r.Keep} {
-		if d < 0 || d > maxWindow {
-			add(name, "must be from 0 to 24h, not %s", timespan.Text(d))
-		}
-	}
-	if r.Repeat != Never && r.Repeat != 0 && (r.Repeat < time.Minute || r.Repeat > task.MaxDuration) {
-		add("repeat", "must be at least 1m, or none, not %s", timespan.Text(r.Repeat))
-	}
-	if r.Severity != "" && !slices.Contains(severities, r.Severity) {
-		add("severity", "must be info, warning or critical, not %q", string(r.Severity))
-	}
 	r.checkLabels(c, add)
+	return errors.Join(errs...)
+}
+
+// checkReceivers returns an error for each receiver of the rule that does not exist.
+func (r Rule) checkReceivers(receivers map[string]Receiver) error {
+	var errs []error
 	for _, to := range r.To {
-		if _, ok := receivers[to]; !ok {
-			hint := ""
-			if meant := spelling.Nearest(to, slices.Sorted(maps.Keys(receivers))); meant != "" {
-				hint = "; did you mean " + meant + "?"
-			}
-			add("to", "names %q, which is no receiver%s", to, hint)
+		if _, ok := receivers[to]; !ok && task.CheckName(to) == nil {
+			msg := fmt.Sprintf("names %q, which is no receiver", to) + receiverHint(to, slices.Sorted(maps.Keys(receivers)))
+			errs = append(errs, &task.FieldError{Field: "rules." + r.Name + ".to", Msg: msg})
 		}
 	}
 	return errors.Join(errs...)
@@ -154,7 +162,7 @@ func (r Rule) checkLabels(c condition, add func(field, format string, args ...an
 			add(label+"s", "is not for %s: it has no %s", r.When, label)
 		}
 		for _, name := range names {
-			if plain := strings.TrimSuffix(name, "*"); plain != "" && task.CheckName(plain) != nil {
+			if plain := strings.TrimSuffix(name, "*"); name != "*" && task.CheckName(plain) != nil {
 				add(label+"s", "has %q: %v", name, task.CheckName(plain))
 			}
 		}

@@ -1,20 +1,19 @@
 package config
 
 import (
-	"cmp"
 	"log/slog"
 	"maps"
 	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v4"
 
 	"github.com/ltsworker/ltsworker/alert"
 	"github.com/ltsworker/ltsworker/alert/mail"
 	"github.com/ltsworker/ltsworker/alert/webhook"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // Alerts is the section alerts of a file.
@@ -66,9 +65,7 @@ func (c *Config) readAlerts(r *yamlReader) func(n *yaml.Node, at string) {
 					r.add(n, at, "must have at least one rule; without the key there are rules for common problems")
 				}
 				r.each(n, at, func(name, at string, k, v *yaml.Node) {
-					rule := r.alertRule(v, at)
-					rule.Name = name
-					a.options.Rules = append(a.options.Rules, rule)
+					a.options.Rules = append(a.options.Rules, r.alertRule(name, v, at))
 				})
 			}})
 		a.options.HideErrors = !errors
@@ -156,70 +153,39 @@ func (r *yamlReader) some(to *[]string, example string) func(*yaml.Node, string)
 }
 
 // alertRule reads a rule.
-func (r *yamlReader) alertRule(n *yaml.Node, at string) (rule alert.Rule) {
-	var threshold *yaml.Node
-	var thresholdAt string
-	recovery, under := true, false
-	limit := func(n *yaml.Node, at string) { threshold, thresholdAt = n, at }
+func (r *yamlReader) alertRule(name string, n *yaml.Node, at string) alert.Rule {
+	var d alert.Definition
+	recovery := true
 	r.section(n, at,
-		field{"when", r.text((*string)(&rule.When))},
-		field{"over", limit},
-		field{"under", func(n *yaml.Node, at string) { limit(n, at); under = true }},
-		field{"window", r.duration(&rule.Window, false)},
-		field{"min", r.number(&rule.Min)},
-		field{"for", r.duration(&rule.For, false)},
-		field{"keep", r.duration(&rule.Keep, false)},
-		field{"repeat", func(n *yaml.Node, at string) {
-			if n.Value == "none" {
-				rule.Repeat = alert.Never
-				return
-			}
-			r.duration(&rule.Repeat, false)(n, at)
-		}},
-		field{"queues", r.texts(&rule.Queues, "[mail.*]")},
-		field{"kinds", r.texts(&rule.Kinds, "[video.*]")},
-		field{"groups", r.texts(&rule.Groups, "[acme]")},
-		field{"by", r.some(&rule.By, "[queue, kind]")},
-		field{"severity", r.text((*string)(&rule.Severity))},
-		field{"to", r.some(&rule.To, "[ops]")},
+		field{"when", r.text(&d.When)},
+		field{"over", r.text(&d.Over)},
+		field{"under", r.text(&d.Under)},
+		field{"window", r.text(&d.Window)},
+		field{"min", r.number(&d.Min)},
+		field{"for", r.text(&d.For)},
+		field{"keep", r.text(&d.Keep)},
+		field{"repeat", r.text(&d.Repeat)},
+		field{"queues", r.texts(&d.Queues, "[mail.*]")},
+		field{"kinds", r.texts(&d.Kinds, "[video.*]")},
+		field{"groups", r.texts(&d.Groups, "[acme]")},
+		field{"by", r.some(&d.By, "[queue, kind]")},
+		field{"severity", r.text(&d.Severity)},
+		field{"to", r.some(&d.To, "[ops]")},
 		field{"recovery", r.flag(&recovery)})
-	rule.NoRecovery = !recovery
-	if rule.When == "" && !r.refused(at) {
-		r.add(n, joinKey(at, "when"), "is missing, such as when: oldest_wait; there are %s", strings.Join(alert.Conditions(), ", "))
+	if !recovery {
+		d.Recovery = &recovery
 	}
-	switch {
-	case threshold == nil || rule.When == "":
-	case under && rule.When != alert.Replicas:
-		r.add(threshold, thresholdAt, "is only for when: replicas; write over")
-	case !under && rule.When == alert.Replicas:
-		r.add(threshold, thresholdAt, "is not for when: replicas, which alerts below its limit; write under")
-	}
-	if threshold != nil {
-		rule.Threshold = r.threshold(threshold, thresholdAt, rule.When)
+	whole := !r.refused(at)
+	rule, err := d.Rule(name)
+	for _, e := range task.FieldErrors(err) {
+		key := joinKey(at, e.Field)
+		if line, given := r.lines[key]; given && !r.refused(key) {
+			r.add(&yaml.Node{Line: line}, key, "%s", e.Msg)
+		} else if !given && whole { // a key that is missing; it may be there with another mistake
+			r.add(n, key, "%s", e.Msg)
+		}
 	}
 	return rule
-}
-
-// threshold reads a threshold in the unit of the condition.
-func (r *yamlReader) threshold(n *yaml.Node, at string, when alert.Condition) (v float64) {
-	switch when.Unit() {
-	case "duration":
-		var d time.Duration
-		r.duration(&d, false)(n, at)
-		v = d.Seconds()
-	case "share":
-		r.percent(&v, 0.1, 99.9)(n, at)
-	case "number":
-		if whole, ok := r.integer(n, at, "a whole number"); ok {
-			// 0 would be the default: half a task is exceeded by the first one.
-			v = cmp.Or(float64(whole), 0.5)
-		}
-	case "":
-		if slices.Contains(alert.Conditions(), string(when)) {
-			r.add(n, at, "is not for %s, which has no value to compare", when)
-		}
-	}
-	return v
 }
 
 // OpenAlerts returns the options of the alerts of the file with their secrets. It adds what is
