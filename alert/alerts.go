@@ -180,9 +180,12 @@ func (j *judge) announce(r *Rule, a *Alert) change {
 	again := !a.Sent.IsZero() && !a.released
 	a.released = false
 	if !again || r.Repeat > 0 && j.now.Sub(a.Sent) >= r.Repeat {
+		if c.to = j.to(r); len(c.to) == 0 {
+			return c // it is announced when the rule has a receiver
+		}
 		n := a.notice(StateFiring, again)
 		n.At = j.now
-		c.notices, c.to = []Notice{n}, j.to(r)
+		c.notices = []Notice{n}
 		a.Sent, a.Resent = j.now, j.now
 		return c
 	}
@@ -213,6 +216,11 @@ func (j *judge) absent(r *Rule, key string, a *Alert) {
 		}
 		return
 	}
+	j.end(r, key, a, false)
+}
+
+// end removes an alert and announces that. removed says that its rule no longer exists.
+func (j *judge) end(r *Rule, key string, a *Alert, removed bool) {
 	c := change{key: key}
 	delete(j.alerts, key)
 	switch {
@@ -225,18 +233,31 @@ func (j *judge) absent(r *Rule, key string, a *Alert) {
 		}
 	case !r.NoRecovery:
 		n := a.notice(StateEnded, false)
-		n.Ended = j.now
+		n.Ended, n.Removed = j.now, removed
 		c.notices, c.to = []Notice{n}, j.to(r)
 	}
 	j.changes = append(j.changes, c)
 }
 
-// forget removes the alerts of rules that no longer exist.
-func (j *judge) forget(rules []Rule) {
+// forget ends the alerts of rules that no longer exist. before are the rules of the last evaluation.
+func (j *judge) forget(rules, before []Rule) {
+	has := func(all []Rule, name string) int {
+		return slices.IndexFunc(all, func(r Rule) bool { return r.Name == name })
+	}
 	for key, a := range j.alerts {
-		if !slices.ContainsFunc(rules, func(r Rule) bool { return r.Name == a.Rule }) {
-			delete(j.alerts, key)
-			j.changes = append(j.changes, change{key: key})
+		if has(rules, a.Rule) >= 0 {
+			continue
+		}
+		rule := Rule{Name: a.Rule, NoRecovery: true} // its receivers are unknown
+		if i := has(before, a.Rule); i >= 0 {
+			rule = before[i]
+		}
+		j.end(&rule, key, a, true)
+	}
+	for name := range j.beyond {
+		if has(rules, name) < 0 {
+			delete(j.beyond, name)
+			j.changes = append(j.changes, change{key: beyondField(name)})
 		}
 	}
 }

@@ -3,6 +3,7 @@ package alert
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -10,11 +11,12 @@ import (
 
 // State is the state of the alerts of a pool for a page or a command.
 type State struct {
-	Owner     string    // the process that runs the rules; "" if none does
-	At        time.Time // of the last evaluation; zero for never
-	Now       time.Time // by the store's clock
-	Rules     []Rule    // of the last process that ran them
-	Firing    []Alert   // the one that has fired for longest first
+	Owner     string       // the process that runs the rules; "" if none does
+	At        time.Time    // of the last evaluation; zero for never
+	Now       time.Time    // by the store's clock
+	Rules     []Rule       // of the config of the last process that ran them
+	Stored    []StoredRule // as they are now, by name
+	Firing    []Alert      // the one that has fired for longest first
 	Pending   []Alert
 	Silences  []Silence       // that are active
 	Receivers []ReceiverState // of the last process that ran the rules, by name
@@ -44,7 +46,7 @@ func ReadState(ctx context.Context, b Board) (State, error) {
 		s.Owner = records.Owner[:i]
 	}
 	s.At, _ = time.Parse(time.RFC3339, records.Fields["at"])
-	_ = json.Unmarshal([]byte(records.Fields["rules"]), &s.Rules) // none if damaged
+	s.Rules, _ = readEvaluated(records.Fields["rules"])
 	for field, text := range records.Fields {
 		if strings.HasPrefix(field, "a:") {
 			var a Alert
@@ -60,6 +62,7 @@ func ReadState(ctx context.Context, b Board) (State, error) {
 	}
 	var kinds map[string]string
 	_ = json.Unmarshal([]byte(records.Fields["receivers"]), &kinds) // none if damaged
+	s.Stored = mergeRules(records.Rules, s.Rules, receiverNames(kinds))
 	for name, kind := range kinds {
 		var h health
 		_ = json.Unmarshal([]byte(records.Fields["r:"+name]), &h) // a receiver without messages has none
@@ -80,6 +83,11 @@ func ReadState(ctx context.Context, b Board) (State, error) {
 	slices.SortFunc(s.Pending, byAge)
 	slices.SortFunc(s.Receivers, func(a, b ReceiverState) int { return strings.Compare(a.Name, b.Name) })
 	return s, nil
+}
+
+// receiverNames returns the names of receivers, nil for none.
+func receiverNames[T any](receivers map[string]T) []string {
+	return slices.Sorted(maps.Keys(receivers))
 }
 
 // SilencedBy returns the active silence that suppresses messages about the alert, nil for none.

@@ -19,16 +19,22 @@ const perWrite = 200
 func (r *Runner) evaluate(ctx context.Context) (notified []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
+	records, err := r.store.ReadAlerts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if r.use(records.Rules) {
+		r.state = nil // the windows and what is remembered are those of the rules
+	}
 	if r.state == nil {
-		if r.state, err = r.load(ctx); err != nil {
-			return nil, err
-		}
+		r.state = r.load(records)
 		if r.memory == nil {
 			r.memory = r.state.memory
 		}
+		r.memory.keepGone = r.state.memory.keepGone
 		r.state.memory = r.memory
 	}
-	notified, err = r.round(ctx, r.state)
+	notified, err = r.round(ctx, r.state, records)
 	if r.state.unsure {
 		// It is not known what was written: the next round reads it.
 		r.state = nil
@@ -38,12 +44,8 @@ func (r *Runner) evaluate(ctx context.Context) (notified []string, err error) {
 
 // round reads the pool, evaluates the rules and writes the changes. An error of single rules does not
 // keep the others from being evaluated.
-func (r *Runner) round(ctx context.Context, s *state) (notified []string, err error) {
+func (r *Runner) round(ctx context.Context, s *state, records task.AlertRecords) (notified []string, err error) {
 	s.unsure = true
-	records, err := r.store.ReadAlerts(ctx)
-	if err != nil {
-		return nil, err
-	}
 	r.ahead.Store(int64(time.Until(records.Now)))
 	counted := progress{cursor: s.cursor}
 	var unread error // of the events
@@ -68,6 +70,8 @@ func (r *Runner) round(ctx context.Context, s *state) (notified []string, err er
 	j.clamp()
 	ended := j.readSilences(records)
 	r.judgeRules(j, found)
+	own, stored := readEvaluated(records.Fields["rules"])
+	j.forget(r.rules, slices.Concat(own, stored))
 	first := r.common(s, found, counted.cursor, records)
 	r.endSilences(&first, j, ended)
 	if err := r.write(ctx, first, byUrgency(j.changes)); err != nil {
@@ -98,8 +102,8 @@ func (j *judge) readSilences(records task.AlertRecords) (ended []Silence) {
 
 // judgeRules evaluates all rules whose data could be read.
 func (r *Runner) judgeRules(j *judge, found *round) {
-	for i := range r.opts.Rules {
-		rule := &r.opts.Rules[i]
+	for i := range r.rules {
+		rule := &r.rules[i]
 		if conditions[rule.When].need&found.failed != 0 {
 			continue
 		}
@@ -111,7 +115,6 @@ func (r *Runner) judgeRules(j *judge, found *round) {
 		}
 		j.rule(rule, samples)
 	}
-	j.forget(r.opts.Rules)
 }
 
 // notified returns the receivers that have notices in the first write or in the changes.
@@ -182,7 +185,11 @@ func (r *Runner) common(s *state, found *round, cursor string, records task.Aler
 	if r.needs&needReplicas != 0 {
 		set("replicas", encode(map[string]any{"Replicas": s.memory.known, "Lost": s.memory.lost}))
 	}
-	set("rules", encode(r.opts.Rules))
+	rules := make([]evaluated, len(r.rules))
+	for i, rule := range r.rules {
+		rules[i] = evaluated{rule, i >= len(r.opts.Rules)}
+	}
+	set("rules", encode(rules))
 	kinds := map[string]string{}
 	for name, receiver := range r.opts.Receivers {
 		kinds[name] = receiver.Channel.Kind()
@@ -206,8 +213,8 @@ func (r *Runner) endSilences(w *task.AlertWrite, j *judge, ended []Silence) {
 			}
 		}
 		to := map[string]bool{}
-		for i := range r.opts.Rules {
-			if rule := &r.opts.Rules[i]; s.concerns(rule) {
+		for i := range r.rules {
+			if rule := &r.rules[i]; s.concerns(rule) {
 				for _, name := range r.receivers(rule) {
 					to[name] = true
 				}
@@ -289,70 +296,4 @@ func (r *Runner) write(ctx context.Context, w task.AlertWrite, changes []change)
 		}
 		w = task.AlertWrite{Set: map[string]string{}}
 	}
-}
-
-// Outlook is the result of an evaluation of one rule, without effect.
-type Outlook struct {
-	Rule   Rule
-	Values []Value // the values of the rule, the worst first, up to 20
-	Over   int     // how many of all its values are beyond the threshold
-	Err    error   // the state for it could not be read
-}
-
-// Value is a value of a rule.
-type Value struct {
-	Labels map[string]string `json:"labels,omitempty"`
-	Value  float64           `json:"value"`
-	Over   bool              `json:"over"`
-}
-
-// previewTime bounds the time in which a preview counts events.
-const previewTime = 30 * time.Second
-
-// Preview evaluates the rules once, without any effect. It counts the events of the last windows from
-// the stream, for up to 30 seconds.
-func (r *Runner) Preview(ctx context.Context) ([]Outlook, error) {
-	records, err := r.store.ReadAlerts(ctx)
-	if err != nil {
-		return nil, err
-	}
-	w := newWindows(r.opts.Rules)
-	if r.needs&needEvents != 0 {
-		start := encode(records.Now.Add(-w.longest()).UnixMilli()) + "-0"
-		if _, err := readEvents(ctx, r.store, start, w, records.Now, previewTime); err != nil {
-			return nil, err
-		}
-	}
-	found, err := read(ctx, r.store, r.needs, newMemory(r.opts.Rules), w)
-	if err != nil {
-		return nil, err
-	}
-	if r.needs&needDoctor != 0 {
-		if found.findings, err = inspect(ctx, r.store); err != nil {
-			return nil, err
-		}
-	}
-	var all []Outlook
-	for i := range r.opts.Rules {
-		rule := &r.opts.Rules[i]
-		o := Outlook{Rule: *rule}
-		samples := conditions[rule.When].samples(found, rule)
-		slices.SortFunc(samples, func(a, b sample) int {
-			if a.value > b.value {
-				return -1
-			}
-			return 1
-		})
-		for _, s := range samples {
-			over := rule.exceeded(s.value)
-			if over {
-				o.Over++
-			}
-			if len(o.Values) < 20 {
-				o.Values = append(o.Values, Value{s.labels, s.value, over})
-			}
-		}
-		all = append(all, o)
-	}
-	return all, nil
 }

@@ -31,9 +31,10 @@ type Notice struct {
 	Window    time.Duration     `json:"window,omitempty"`
 	Since     time.Time         `json:"since,omitzero"`
 	Ended     time.Time         `json:"ended,omitzero"`
-	Again     bool              `json:"again,omitempty"`  // it was announced before
-	Resend    bool              `json:"resend,omitempty"` // it only repeats the alert for a Resender
-	At        time.Time         `json:"at,omitzero"`      // when the notice was made
+	Again     bool              `json:"again,omitempty"`   // it was announced before
+	Resend    bool              `json:"resend,omitempty"`  // it only repeats the alert for a Resender
+	Removed   bool              `json:"removed,omitempty"` // the alert has ended because its rule was removed
+	At        time.Time         `json:"at,omitzero"`       // when the notice was made
 	Detail    string            `json:"detail,omitempty"`
 
 	// Of a silence that has ended: what it was for, how many of its alerts still fire, and how many

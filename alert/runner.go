@@ -8,9 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,8 +27,12 @@ type Runner struct {
 	opts  Options
 	log   *slog.Logger
 	owner string
-	needs need
 	ahead atomic.Int64 // the clock of the store minus that of this process, in ns
+
+	rules    []Rule            // of the options, then the stored ones that are used
+	needs    need              // of the rules
+	texts    map[string]string // the stored rules that rules was made from; nil for not read yet
+	problems map[string]string // of stored rules, as they were logged
 
 	state  *state  // of the process that has the lease; nil for not loaded
 	memory *memory // of this leadership, also after an error
@@ -47,11 +49,7 @@ func New(store Store, o Options) (*Runner, error) {
 	host, _ := os.Hostname()
 	owner := fmt.Sprintf("%s:%d:%s", cmp.Or(host, "unknown"), os.Getpid(), strings.ToLower(rand.Text()[:8]))
 	o.Console = linkOf(o.Console, store.Pool())
-	r := &Runner{store: store, opts: o, log: o.Logger.With("pool", store.Pool()), owner: owner}
-	for _, rule := range o.Rules {
-		r.needs |= conditions[rule.When].need
-	}
-	return r, nil
+	return &Runner{store: store, opts: o, log: o.Logger.With("pool", store.Pool()), owner: owner}, nil
 }
 
 // now is the time of the store.
@@ -114,12 +112,9 @@ func (r *Runner) lead(ctx context.Context) {
 		running.Go(func() { s.run(leading) })
 	}
 	running.Go(func() { r.renew(leading, stop) })
-	r.state, r.memory = nil, nil
+	r.state, r.memory, r.texts, r.problems = nil, nil, nil, nil
 	r.doctor.Store(nil)
-	if r.needs&needDoctor != 0 {
-		running.Go(func() { r.inspect(leading) })
-	}
-	failing := ""
+	failing, inspecting := "", false // once begun, inspections go on
 	for leading.Err() == nil {
 		notified, err := r.evaluate(leading)
 		switch {
@@ -135,6 +130,10 @@ func (r *Runner) lead(ctx context.Context) {
 		}
 		for _, name := range notified {
 			senders[name].signal()
+		}
+		if r.needs&needDoctor != 0 && !inspecting {
+			inspecting = true
+			running.Go(func() { r.inspect(leading) })
 		}
 		pause(leading, r.opts.Interval)
 	}
@@ -216,13 +215,9 @@ type state struct {
 	behind    bool // events are not counted yet
 }
 
-// load reads the state from the store.
-func (r *Runner) load(ctx context.Context) (*state, error) {
-	records, err := r.store.ReadAlerts(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s := &state{alerts: map[string]*Alert{}, recovered: map[string]int{}, beyond: map[string]int{}, windows: newWindows(r.opts.Rules), memory: newMemory(r.opts.Rules), cursor: records.Fields["cursor"]}
+// load reads the state from the records of the store.
+func (r *Runner) load(records task.AlertRecords) *state {
+	s := &state{alerts: map[string]*Alert{}, recovered: map[string]int{}, beyond: map[string]int{}, windows: newWindows(r.rules), memory: newMemory(r.rules), cursor: records.Fields["cursor"]}
 	for field, text := range records.Fields {
 		switch kind, rest, _ := strings.Cut(field, ":"); kind {
 		case "a":
@@ -254,13 +249,5 @@ func (r *Runner) load(ctx context.Context) (*state, error) {
 		}
 		s.memory.lost = known.Lost
 	}
-	return s, nil
-}
-
-// receivers returns the names of the receivers of a rule.
-func (r *Runner) receivers(rule *Rule) []string {
-	if len(rule.To) > 0 {
-		return rule.To
-	}
-	return slices.Sorted(maps.Keys(r.opts.Receivers))
+	return s
 }

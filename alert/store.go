@@ -44,6 +44,10 @@ type Store interface {
 // whether or not a process runs the rules.
 type Board interface {
 	ReadAlerts(ctx context.Context) (task.AlertRecords, error)
+	// SetAlertRule writes a stored rule as JSON, or replaces the one with the name.
+	SetAlertRule(ctx context.Context, name, text string) error
+	// RemoveAlertRule removes a stored rule. It returns false if there is none.
+	RemoveAlertRule(ctx context.Context, name string) (bool, error)
 	// SetSilence writes a silence as JSON.
 	SetSilence(ctx context.Context, id, text string) error
 	// PushNotice adds a notice to the queue of a receiver. It returns false if the queue is full.

@@ -42,6 +42,7 @@ type fakeStore struct {
 	until    time.Time
 	fields   map[string]string
 	silences map[string]string
+	rules    map[string]string
 	notices  map[string][]string
 	overflow map[string]map[string]int64
 	sending  map[string]string
@@ -50,7 +51,7 @@ type fakeStore struct {
 }
 
 func newFakeStore() *fakeStore {
-	return &fakeStore{oldest: map[string]time.Time{}, history: map[string][]task.TriggerRecord{}, fields: map[string]string{}, silences: map[string]string{},
+	return &fakeStore{oldest: map[string]time.Time{}, history: map[string][]task.TriggerRecord{}, fields: map[string]string{}, silences: map[string]string{}, rules: map[string]string{},
 		notices: map[string][]string{}, overflow: map[string]map[string]int64{}, sending: map[string]string{}}
 }
 
@@ -209,7 +210,7 @@ func (f *fakeStore) ReleaseAlerts(_ context.Context, owner string) error {
 }
 func (f *fakeStore) ReadAlerts(context.Context) (r task.AlertRecords, err error) {
 	err = f.do(func() {
-		r = task.AlertRecords{Fields: maps.Clone(f.fields), Silences: maps.Clone(f.silences), Owner: f.owner, Now: time.Now()}
+		r = task.AlertRecords{Fields: maps.Clone(f.fields), Silences: maps.Clone(f.silences), Rules: maps.Clone(f.rules), Owner: f.owner, Now: time.Now()}
 	})
 	return r, err
 }
@@ -266,6 +267,13 @@ func (f *fakeStore) AlertQueue(_ context.Context, to string) (q task.AlertQueue,
 		q = task.AlertQueue{Notices: slices.Clone(f.notices[to]), Overflow: maps.Clone(f.overflow[to]), Sending: f.sending[to]}
 	})
 	return q, err
+}
+func (f *fakeStore) SetAlertRule(_ context.Context, name, text string) error {
+	return f.do(func() { f.rules[name] = text })
+}
+func (f *fakeStore) RemoveAlertRule(_ context.Context, name string) (found bool, err error) {
+	err = f.do(func() { _, found = f.rules[name]; delete(f.rules, name) })
+	return found, err
 }
 func (f *fakeStore) SetSilence(_ context.Context, id, text string) error {
 	return f.do(func() { f.silences[id] = text })

@@ -135,7 +135,11 @@ func (n *Notice) Text(lang Lang) string {
 	}
 	condition := w.condition(n, w.units.text)
 	if n.State == StateEnded {
-		return text + w.colon + fmt.Sprintf(w.lasted, w.units.text(n.Ended.Sub(n.Since))) + w.comma + fmt.Sprintf(w.before, condition)
+		lasted := w.units.text(n.Ended.Sub(n.Since))
+		if n.Removed {
+			return text + w.colon + fmt.Sprintf(w.removed, lasted) + w.comma + fmt.Sprintf(w.before, condition)
+		}
+		return text + w.colon + fmt.Sprintf(w.lasted, lasted) + w.comma + fmt.Sprintf(w.before, condition)
 	}
 	text += w.colon + condition
 	if !n.Since.IsZero() {

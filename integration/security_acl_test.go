@@ -286,8 +286,8 @@ func TestWorkerReadsNoOtherPool(t *testing.T) {
 			// The same rules without the restriction to the pool's keys. If
 			// this user can read the value, the calls below would detect a
 			// leak.
-			rules := aclRecipe(t, name)
-			rules[slices.IndexFunc(rules, func(r string) bool { return strings.HasSuffix(r, "~lts:{p}:*") })] = "~*"
+			rules := slices.DeleteFunc(aclRecipe(t, name), func(r string) bool { return strings.Contains(r, "~lts:{p}:") })
+			rules = append(rules, "~*")
 			unfenced := caller(t, server.User(t, "unfenced", rules...), blockTime)
 			before := others()
 			commands, tried := redisCommands(t, rdb), 0
@@ -388,6 +388,18 @@ func TestWorkerAndOperatorCanDoTheirWork(t *testing.T) {
 	} {
 		if out, code := c.run(args...); code != 0 {
 			t.Errorf("%v: exit code %d\n%s", args, code, out)
+		}
+	}
+	if out, code := c.run("alert", "set", "wait", "--when", "oldest_wait"); code != 0 {
+		t.Errorf("the operator cannot store an alert rule: %d\n%s", code, out)
+	}
+	if found := inspect(t, p, true); len(found) > 0 {
+		t.Errorf("inspection with a stored alert rule: %+v", found)
+	}
+	worker := newCommand(t, "LTS_REDIS="+w.URL(), "LTS_POOL=p")
+	for _, args := range [][]string{{"alert", "set", "wait", "--when", "waiting"}, {"alert", "rm", "wait"}} {
+		if out, code := worker.run(args...); code != 1 || !strings.Contains(out, "may not write the alert rules of pool p") {
+			t.Errorf("a worker's %v: exit code %d\n%s", args, code, out)
 		}
 	}
 	if out, _ := c.run("doctor"); !strings.Contains(out, "appendfsync always") {

@@ -21,6 +21,10 @@ const (
 
 func (s *Store) alertLock() string { return s.key("lock:alerts") }
 
+// alertRules is the key of the stored rules. The Redis user of a worker may write all keys of the pool
+// but those that begin with "d": see the ACL users in docs/operations.md.
+func (s *Store) alertRules() string { return s.key("definitions:alerts") }
+
 // Running reads the counts of the pool and running tasks of the same instant, as Snapshot.
 func (s *Store) Running(ctx context.Context, n int) (task.Stats, []*task.Task, time.Time, error) {
 	snap, err := s.Snapshot(ctx, n)
@@ -100,10 +104,11 @@ func (s *Store) ReadAlerts(ctx context.Context) (r task.AlertRecords, err error)
 	err = s.commands(ctx, func(rdb redis.UniversalClient) error {
 		p := rdb.Pipeline()
 		now, fields, silences, owner := p.Time(ctx), p.HGetAll(ctx, s.key("alerts")), p.HGetAll(ctx, s.key("silences")), p.Get(ctx, s.alertLock())
+		rules := p.HGetAll(ctx, s.alertRules())
 		if _, err := p.Exec(ctx); ignoreNil(err) != nil {
 			return err
 		}
-		r = task.AlertRecords{Now: now.Val(), Fields: fields.Val(), Silences: silences.Val(), Owner: owner.Val()}
+		r = task.AlertRecords{Now: now.Val(), Fields: fields.Val(), Silences: silences.Val(), Rules: rules.Val(), Owner: owner.Val()}
 		return nil
 	})
 	return r, s.fail(ctx, "read the alerts", err)

@@ -171,8 +171,11 @@ func TestWorkerUserRunsAlertRulesAndTheDoctorKnowsTheirKeys(t *testing.T) {
 	if err := store.SetSilence(ctx, "s", "{}"); err != nil {
 		t.Fatal(err)
 	}
+	if err := store.SetAlertRule(ctx, "r", "{}"); err != nil {
+		t.Fatal(err)
+	}
 	keys := server.Client(t).Keys(ctx, "lts:{default}:*").Val()
-	for _, key := range []string{"alerts", "alerts:log", "silences", "notices:ops", "overflow:ops", "sending:ops", "lock:alerts"} {
+	for _, key := range []string{"alerts", "alerts:log", "silences", "definitions:alerts", "notices:ops", "overflow:ops", "sending:ops", "lock:alerts"} {
 		if !slices.Contains(keys, "lts:{default}:"+key) {
 			t.Errorf("no key %s in %v", key, keys)
 		}

@@ -7,6 +7,7 @@ import "time"
 type AlertRecords struct {
 	Fields   map[string]string // the state of the rules
 	Silences map[string]string // by id
+	Rules    map[string]string // the stored rules, by name
 	Owner    string            // the process that runs the rules; "" for none
 	Now      time.Time         // by the store's clock
 }

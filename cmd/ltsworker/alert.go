@@ -39,10 +39,11 @@ rules and the receivers:
 
 The page docs/alerts.md explains all keys and conditions. alert run, the console, and
 replicas with such a section run the rules. One process of a pool evaluates them at a
-time.`,
+time. alert set stores further rules in the pool, which that process evaluates, too.`,
 		Example: `  ltsworker alert rules -c alerts.yaml
   ltsworker alert test ops -c alerts.yaml
   ltsworker alert run -c alerts.yaml
+  ltsworker alert set wait-mail --when oldest_wait --over 15m --queues 'mail.*' --to ops
   ltsworker alert silence add --rule wait --queue mail.out --for 2h --reason "new server"`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -52,7 +53,7 @@ time.`,
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newAlertRun(g), newAlertList(g), newAlertRules(g), newAlertTest(g), newAlertHistory(g), newAlertSilence(g))
+	cmd.AddCommand(newAlertRun(g), newAlertList(g), newAlertRules(g), newAlertSet(g), newAlertRemove(g), newAlertTest(g), newAlertHistory(g), newAlertSilence(g))
 	return cmd
 }
 
@@ -113,12 +114,12 @@ func newAlertRun(g *globals) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "run -c FILE",
-		Short: "Evaluate the rules of a file and send messages",
-		Long: `Evaluate the rules of a file and send messages, until interrupted. Several processes can
-run the rules of one pool: one of them evaluates the rules, and another one takes over
-within 20 seconds when it ends. The alerts that fire, the messages that are due and the
-pace of each receiver are in Redis. If the Redis user may not run rules, the command
-names the missing right and ends.`,
+		Short: "Evaluate the rules of a file and the stored ones, and send messages",
+		Long: `Evaluate the rules of a file and the stored rules of the pool, and send messages, until
+interrupted. Several processes can run the rules of one pool: one of them evaluates the
+rules, and another one takes over within 20 seconds when it ends. The alerts that fire,
+the messages that are due and the pace of each receiver are in Redis. If the Redis user
+may not run rules, the command names the missing right and ends.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !slices.Contains(logging.Formats, logFormat) {
@@ -171,7 +172,8 @@ func newAlertList(g *globals) *cobra.Command {
 		Short: "Show what fires and what is pending",
 		Long: `Show the alerts that fire, and those that are pending because their rule has not applied
 for long enough. SILENCE is the id of the silence that suppresses messages. A note says
-if no process runs the rules, or since when a receiver has taken no messages.`,
+if no process runs the rules, since when a receiver has taken no messages, or what is
+wrong with a stored rule.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
@@ -224,7 +226,7 @@ func printAlerts(cmd *cobra.Command, s *alert.State, pool string, asJSON bool) e
 func alertNotes(w io.Writer, s *alert.State) error {
 	var notes []string
 	if s.Owner == "" {
-		note := "no process runs alert rules for this pool; start ltsworker alert run"
+		note := noRunner
 		if !s.At.IsZero() {
 			note += "; the last evaluation was " + terminal.AgeAt(s.At, s.Now) + " ago"
 		}
@@ -235,6 +237,10 @@ func alertNotes(w io.Writer, s *alert.State) error {
 			notes = append(notes, fmt.Sprintf("receiver %s has taken no messages since %s: %s", r.Name, record.Instant(r.Since), terminal.Printable(r.Error)))
 		}
 	}
+	return printNotes(w, append(notes, ruleNotes(s.Stored)...))
+}
+
+func printNotes(w io.Writer, notes []string) error {
 	for _, note := range notes {
 		if _, err := fmt.Fprintln(w, "note: "+note); err != nil {
 			return err
@@ -250,10 +256,11 @@ func newAlertHistory(g *globals) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "history",
-		Short: "List messages and silences, newest first",
-		Long: `List the messages that were sent, failed or dropped, and silences with their ends, newest
-first. A message that failed is tried again with the same id; it is dropped after three
-refusals of the service, or after a day. About the newest 1,000 entries are kept.`,
+		Short: "List messages, silences and changes of stored rules, newest first",
+		Long: `List the messages that were sent, failed or dropped, silences with their ends, and changes
+of stored rules, newest first. A message that failed is tried again with the same id; it
+is dropped after three refusals of the service, or after a day. About the newest 1,000
+entries are kept.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 1 {

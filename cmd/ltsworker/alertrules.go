@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/alert"
+	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/internal/terminal"
@@ -19,6 +20,7 @@ import (
 // ruleRecord is a rule in JSON output.
 type ruleRecord struct {
 	Name      string        `json:"name"`
+	From      string        `json:"from"` // file or stored
 	When      string        `json:"when"`
 	Threshold float64       `json:"threshold"`
 	WindowMS  int64         `json:"window_ms"`
@@ -30,6 +32,7 @@ type ruleRecord struct {
 	Fires     bool          `json:"would_fire"`
 	Over      int           `json:"over"` // how many values are beyond the threshold
 	Values    []alert.Value `json:"values"`
+	Problem   string        `json:"problem,omitempty"` // what keeps a stored rule from being used as it is
 }
 
 func newAlertRules(g *globals) *cobra.Command {
@@ -38,13 +41,28 @@ func newAlertRules(g *globals) *cobra.Command {
 		asJSON bool
 	)
 	cmd := &cobra.Command{
-		Use:   "rules -c FILE",
-		Short: "Check the rules of a file, and show what would fire",
-		Long: `Check the rules and receivers of a file, and show for each rule its greatest value in the
-pool now, and whether the rule would alert. The command changes nothing and sends
-nothing. It counts the events of the window in the event stream, for up to 30 seconds.`,
+		Use:   "rules [-c FILE]",
+		Short: "Check the rules of a file and the stored ones, and show what would fire",
+		Long: `Check the rules and receivers of a file, and the stored rules of the pool. Show for each
+rule its greatest value in the pool now, and whether the rule would alert. FROM is file
+or stored. Without -c the rules of a file are those of the process that runs the rules,
+or ran them last. The command changes nothing and sends nothing. It counts the events of
+the window in the event stream, for up to 30 seconds. A note names the problem of a
+stored rule that is not used as it is.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.file == "" {
+				return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
+					all, err := alert.Preview(ctx, c.Store)
+					if err != nil {
+						return err
+					}
+					if len(all) == 0 {
+						return reportNone(cmd, "pool "+c.Name+" has no stored alert rule, and no process has run rules; -c FILE shows those of a file")
+					}
+					return printRules(cmd, all, asJSON)
+				})
+			}
 			a, err := f.open(g, newPlainLog(cmd.ErrOrStderr()))
 			if err != nil {
 				return err
@@ -68,13 +86,20 @@ nothing. It counts the events of the window in the event stream, for up to 30 se
 
 func printRules(cmd *cobra.Command, all []alert.Outlook, asJSON bool) error {
 	out := cmd.OutOrStdout()
-	tab := terminal.NewTable(out, "RULE", "WHEN", "LIMIT", "NOW", "OF", "WOULD FIRE", "FOR", "SEVERITY", "TO")
+	tab := terminal.NewTable(out, "RULE", "FROM", "WHEN", "LIMIT", "NOW", "OF", "WOULD FIRE", "FOR", "SEVERITY", "TO")
 	tab.Paint("WOULD FIRE", terminal.NotEmpty(terminal.Red))
+	var notes []string
 	for _, o := range all {
-		r := o.Rule
+		r, from := o.Rule, "file"
+		if o.Stored {
+			from = "stored"
+		}
+		if o.Problem != "" {
+			notes = append(notes, ruleNote(r.Name, o.Problem))
+		}
 		if asJSON {
-			err := terminal.WriteJSON(out, ruleRecord{r.Name, string(r.When), r.Limit(), r.Window.Milliseconds(), r.For.Milliseconds(), r.Keep.Milliseconds(),
-				max(r.Repeat, 0).Milliseconds(), string(r.Severity), append([]string{}, r.To...), o.Over > 0, o.Over, append([]alert.Value{}, o.Values...)})
+			err := terminal.WriteJSON(out, ruleRecord{r.Name, from, string(r.When), r.Limit(), r.Window.Milliseconds(), r.For.Milliseconds(), r.Keep.Milliseconds(),
+				max(r.Repeat, 0).Milliseconds(), string(r.Severity), append([]string{}, r.To...), o.Over > 0, o.Over, append([]alert.Value{}, o.Values...), o.Problem})
 			if err != nil {
 				return err
 			}
@@ -92,12 +117,15 @@ func printRules(cmd *cobra.Command, all []alert.Outlook, asJSON bool) error {
 		if to == "" {
 			to = "all"
 		}
-		tab.Row(terminal.Printable(r.Name), string(r.When), ruleValue(r.When, r.Threshold, terminal.Duration), now, of, fires, terminal.Duration(r.For), string(r.Severity), terminal.Printable(to))
+		tab.Row(terminal.Printable(r.Name), from, string(r.When), ruleValue(r.When, r.Threshold, terminal.Duration), now, of, fires, terminal.Duration(r.For), string(r.Severity), terminal.Printable(to))
 	}
 	if asJSON {
 		return nil
 	}
-	return tab.Flush()
+	if err := tab.Flush(); err != nil {
+		return err
+	}
+	return printNotes(cmd.ErrOrStderr(), notes)
 }
 
 // ruleValue returns a value of a condition. Durations are as in the other tables of the command.

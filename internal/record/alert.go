@@ -79,3 +79,31 @@ func OfSilence(s *alert.Silence, now time.Time) Silence {
 	return Silence{ID: s.ID, Rule: s.Rule, Queue: s.Queue, Kind: s.Kind, Group: s.Group, From: Instant(s.From), Until: Instant(s.Until),
 		LeftMS: s.Until.Sub(now).Milliseconds(), By: s.By, Reason: s.Reason}
 }
+
+// AlertRule is an alert rule in JSON output.
+type AlertRule struct {
+	Name       string           `json:"name"`
+	From       string           `json:"from"` // file or stored
+	Definition alert.Definition `json:"definition"`
+	SetAt      string           `json:"set_at,omitempty"`
+	By         string           `json:"by,omitempty"`      // the user who has set it
+	Problem    string           `json:"problem,omitempty"` // what keeps a stored rule from being used as it is
+}
+
+// OfStoredRule returns the record of a stored rule.
+func OfStoredRule(s *alert.StoredRule) AlertRule {
+	return AlertRule{Name: s.Name, From: "stored", Definition: s.Definition(), SetAt: Instant(s.SetAt), By: s.By, Problem: s.Problem()}
+}
+
+// AlertRules returns the records of the rules of a pool: those of the config of the process that runs the
+// rules, then the stored ones.
+func AlertRules(s *alert.State) []AlertRule {
+	all := make([]AlertRule, 0, len(s.Rules)+len(s.Stored))
+	for _, r := range s.Rules {
+		all = append(all, AlertRule{Name: r.Name, From: "file", Definition: r.Definition()})
+	}
+	for i := range s.Stored {
+		all = append(all, OfStoredRule(&s.Stored[i]))
+	}
+	return all
+}

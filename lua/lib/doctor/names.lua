@@ -15,14 +15,15 @@ DoctorNames.TYPE = { task = 'string', more = 'hash', history = 'list', wait = 'z
   broadcast = 'set', audit = 'stream', ['audit:refused'] = 'stream',
   bulks = 'zset', ['bulks:open'] = 'set', bulk = 'hash', bulklist = 'list',
   former = 'hash', ['former:left'] = 'zset',
-  alerts = 'hash', ['alerts:log'] = 'stream', silences = 'hash', notices = 'list', overflow = 'hash', sending = 'string' }
+  alerts = 'hash', ['alerts:log'] = 'stream', silences = 'hash', notices = 'list', overflow = 'hash', sending = 'string',
+  ['definitions:alerts'] = 'hash' }
 local WHOLE_NAME = { claims = true, leases = true, scheduled = true, expiring = true, events = true, inbox = true,
   ['inbox:open'] = true, ['inbox:rejected'] = true, queues = true, replicas = true, counted = true, held = true,
   meta = true, stats = true, outside = true, full = true,
   reports = true, ['reports:open'] = true, archives = true, triggers = true, timers = true, parents = true,
   spreading = true, ['triggers:inbox'] = true, ['triggers:inbox:open'] = true,
   audit = true, ['audit:refused'] = true, bulks = true, ['bulks:open'] = true, alerts = true, ['alerts:log'] = true,
-  silences = true, former = true, ['former:left'] = true }
+  silences = true, former = true, ['former:left'] = true, ['definitions:alerts'] = true }
 
 -- is_name checks the rule for names as far as a script can: it accepts all bytes over 127 as letters.
 function DoctorNames.is_name(s)

@@ -1,0 +1,176 @@
+package alert
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// maxStoredRule bounds the size of a stored rule in bytes.
+const maxStoredRule = 4096
+
+// ErrNoRule is returned by RemoveRule if there is no stored rule with the name.
+var ErrNoRule = errors.New("no such stored alert rule")
+
+// StoredRule is a rule that the store keeps. The process that runs the rules evaluates it besides
+// the rules of its Options.
+type StoredRule struct {
+	Rule
+	SetAt time.Time // by the store's clock
+	By    string    // the user who has set it; "" for unknown
+
+	// Err says why the rule cannot be used, such as one of another version; nil for one that can.
+	Err error
+	// Overridden says that the process that runs the rules has a rule with this name in its Options,
+	// which it uses instead.
+	Overridden bool
+	// Missing are the receivers of the rule that this process does not have. They get no messages.
+	Missing []string
+	// Receivers are those that this process has.
+	Receivers []string
+}
+
+// storedRule is the JSON of a StoredRule in the store.
+type storedRule struct {
+	Rule  Definition `json:"rule"`
+	SetAt time.Time  `json:"set_at"`
+	By    string     `json:"by,omitempty"`
+}
+
+// decodeRule reads a stored rule.
+func decodeRule(name, text string) StoredRule {
+	var in storedRule
+	s := StoredRule{Rule: Rule{Name: name}}
+	dec := json.NewDecoder(bytes.NewReader([]byte(text)))
+	dec.DisallowUnknownFields() // a key of a later version may restrict the rule
+	if s.Err = dec.Decode(&in); s.Err != nil {
+		return s
+	}
+	s.SetAt, s.By = in.SetAt, in.By
+	s.Rule, s.Err = in.Rule.Rule(name)
+	return s
+}
+
+// usable reports whether the process that runs the rules evaluates the rule.
+func (s *StoredRule) usable() bool { return s.Err == nil && !s.Overridden }
+
+// Problem says in English what keeps the rule from being used as it is; "" for nothing.
+func (s *StoredRule) Problem() string {
+	switch {
+	case s.Err != nil:
+		return "it is not used: " + strings.ReplaceAll(s.Err.Error(), "\n", "; ")
+	case s.Overridden:
+		return "it is not used: the config of the process that runs the rules has a rule with this name"
+	case len(s.Missing) > 0:
+		var names []string
+		for _, name := range s.Missing {
+			names = append(names, name+receiverHint(name, s.Receivers))
+		}
+		return "the process that runs the rules has no receiver " + strings.Join(names, ", ")
+	}
+	return ""
+}
+
+// mergeRules returns the stored rules by name, compared with the rules and the receivers of the process
+// that runs the rules. Nil receivers are unknown.
+func mergeRules(texts map[string]string, own []Rule, receivers []string) (all []StoredRule) {
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		s := decodeRule(name, texts[name])
+		s.Overridden = slices.ContainsFunc(own, func(r Rule) bool { return r.Name == name })
+		s.Receivers = receivers
+		for _, to := range s.To {
+			if receivers != nil && !slices.Contains(receivers, to) {
+				s.Missing = append(s.Missing, to)
+			}
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// evaluated is a rule in the state of the process that evaluates it.
+type evaluated struct {
+	Rule
+	Stored bool `json:",omitempty"`
+}
+
+// readEvaluated reads the rules of the last evaluation: those of the Options of the process, and the
+// stored ones. It returns none if the text is damaged.
+func readEvaluated(text string) (own, stored []Rule) {
+	var all []evaluated
+	_ = json.Unmarshal([]byte(text), &all) // none if damaged
+	for _, r := range all {
+		if r.Stored {
+			stored = append(stored, r.Rule)
+		} else {
+			own = append(own, r.Rule)
+		}
+	}
+	return own, stored
+}
+
+// SetRule checks and stores a rule, or replaces the stored one with its name. by is the user who does
+// it. The process that runs the rules uses it from its next evaluation on, besides the rules of its
+// Options. A rule of these with the same name is used instead. Everything that is wrong is in the error,
+// as joined *task.FieldErrors whose fields are keys of a Definition, and name. The receivers are not
+// checked, because only the process that runs the rules has them. A pool has at most 100 stored rules,
+// of at most 4 KiB each.
+func SetRule(ctx context.Context, b Board, r Rule, by string) error {
+	d := r.Definition()
+	if _, err := d.Rule(r.Name); err != nil {
+		return err
+	}
+	records, err := b.ReadAlerts(ctx)
+	if err != nil {
+		return err
+	}
+	in := storedRule{Rule: d, SetAt: records.Now.UTC().Truncate(time.Millisecond), By: task.CutHead(by, 100)}
+	text := encode(in)
+	if len(text) > maxStoredRule {
+		return &task.FieldError{Field: "name", Msg: fmt.Sprintf("is of a rule of %d bytes: it must have at most %d; name fewer queues, kinds, groups and receivers", len(text), maxStoredRule)}
+	}
+	if err := b.SetAlertRule(ctx, r.Name, text); err != nil {
+		return err
+	}
+	did := r.Name + ": " + d.String()
+	if before, found := records.Rules[r.Name]; found {
+		old := decodeRule(r.Name, before)
+		did += "; before: " + old.Definition().String()
+	}
+	return logRule(ctx, b, "rule set", did, by)
+}
+
+// RemoveRule removes a stored rule. by is the user who does it. The process that runs the rules ends the
+// alerts of the rule with its next evaluation. The error is ErrNoRule if there is no stored rule with
+// the name.
+func RemoveRule(ctx context.Context, b Board, name, by string) error {
+	records, err := b.ReadAlerts(ctx)
+	if err != nil {
+		return err
+	}
+	found, err := b.RemoveAlertRule(ctx, name)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return fmt.Errorf("rule %s: %w", name, ErrNoRule)
+	}
+	old := decodeRule(name, records.Rules[name])
+	return logRule(ctx, b, "rule removed", name+": "+old.Definition().String(), by)
+}
+
+// logRule writes a change of a stored rule to the history.
+func logRule(ctx context.Context, b Board, what, text, by string) error {
+	if by != "" {
+		text += "; by " + task.CutHead(by, 100)
+	}
+	return b.LogAlert(ctx, task.AlertLogEntry{What: what, Text: text})
+}
