@@ -14,6 +14,9 @@
 // it holds a lease in the store. Its state is in the store as well, so that no message is lost when
 // another process takes over. An evaluation makes a bounded number of calls to the store.
 //
+// Rules are in the Options, or stored by SetRule, from where the process that evaluates the rules
+// reads them with each evaluation.
+//
 // A rule has one alert for each set of labels, such as each queue. An alert is pending until the
 // rule has applied for Rule.For. Then it fires. It ends when the rule has not applied for
 // Rule.Keep. Both are announced to the receivers of the rule. A firing alert is announced again

@@ -95,6 +95,10 @@ var apiRoutes = []apiRoute{
 	{http.MethodGet, "/pools/{pool}/alerts/silences", access.Viewer, "", (*request).apiSilences},
 	{http.MethodPost, "/pools/{pool}/alerts/silences", access.Operator, "", (*request).apiSilence},
 	{http.MethodDelete, "/pools/{pool}/alerts/silences/{id}", access.Operator, "", (*request).apiUnsilence},
+	{http.MethodGet, "/pools/{pool}/alerts/rules", access.Viewer, "", (*request).apiRules},
+	{http.MethodGet, "/pools/{pool}/alerts/rules/{name}", access.Viewer, "", (*request).apiRule},
+	{http.MethodPut, "/pools/{pool}/alerts/rules/{name}", access.Admin, "", (*request).apiSetRule},
+	{http.MethodDelete, "/pools/{pool}/alerts/rules/{name}", access.Admin, "", (*request).apiRemoveRule},
 	{http.MethodGet, "/pools/{pool}/findings", access.Viewer, "", (*request).apiFindings},
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/pool"
@@ -93,7 +94,7 @@ func (q *request) apiSetTrigger() (any, error) {
 	switch {
 	case errors.Is(err, pool.ErrNoTrigger):
 		status = http.StatusCreated
-		err = q.checkMatch(nil)
+		err = q.checkMatch("the trigger", "")
 	case err == nil:
 		err = q.checkReplaced(def, before)
 	}
@@ -117,23 +118,26 @@ func (q *request) checkReplaced(def *trigger.Definition, t *pool.TriggerInfo) er
 	if t.Origin != "" {
 		return &problem{http.StatusConflict, "error.trigger_owned", []any{t.Name, t.Origin}}
 	}
-	if err := q.checkMatch(t); err != nil {
+	if err := q.checkMatch("the trigger", tagOf(t)); err != nil {
 		return err
 	}
 	return q.checkHidden(def, &t.Trigger)
 }
 
 // tagOf returns the tag of the definition of a trigger, for the header If-Match.
-func tagOf(t *pool.TriggerInfo) string { return `"` + record.Instant(t.SetAt) + `"` }
+func tagOf(t *pool.TriggerInfo) string { return tagOfTime(t.SetAt) }
 
-// checkMatch returns an error if the request has a header If-Match for another definition than
-// that of a trigger, which is nil for none.
-func (q *request) checkMatch(t *pool.TriggerInfo) error {
+// tagOfTime returns the tag of something that was last set at a time.
+func tagOfTime(t time.Time) string { return `"` + record.Instant(t) + `"` }
+
+// checkMatch returns an error if the request has a header If-Match for another tag than that of what it
+// replaces. has is that tag, "" if there is nothing to replace.
+func (q *request) checkMatch(what, has string) error {
 	tag := strings.TrimSpace(q.Header.Get("If-Match"))
-	if tag == "" || t != nil && (tag == "*" || tag == tagOf(t)) {
+	if tag == "" || has != "" && (tag == "*" || tag == has) {
 		return nil
 	}
-	return &apiError{status: http.StatusPreconditionFailed, detail: "the trigger has changed since it was read: read it again"}
+	return &apiError{status: http.StatusPreconditionFailed, detail: what + " has changed since it was read: read it again"}
 }
 
 // emptyBody is the body of a change that needs no values.

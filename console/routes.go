@@ -37,6 +37,7 @@ var routes = []route{
 	{http.MethodGet, "events", access.Viewer, (*request).events},
 	{http.MethodGet, "rejected", access.Viewer, (*request).rejected},
 	{http.MethodGet, "alerts", access.Viewer, (*request).alerts},
+	{http.MethodGet, "alerts/edit", access.Admin, (*request).alertForm},
 	{http.MethodGet, "audit", access.Viewer, (*request).audit},
 	{http.MethodGet, "doctor", access.Viewer, (*request).doctor},
 	{http.MethodGet, "enqueue", access.Operator, (*request).enqueueForm},
@@ -76,6 +77,8 @@ var routes = []route{
 	{http.MethodPost, "alerts/silence", access.Operator, (*request).silence},
 	{http.MethodPost, "alerts/unsilence", access.Operator, (*request).unsilence},
 	{http.MethodPost, "alerts/test", access.Admin, (*request).testReceiver},
+	{http.MethodPost, "alerts/set", access.Admin, (*request).setRule},
+	{http.MethodPost, "alerts/remove", access.Admin, (*request).removeRule},
 }
 
 // policy allows scripts, styles and requests of this host only, and nothing inline.

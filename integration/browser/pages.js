@@ -1,6 +1,6 @@
 // All pages of the console with the data of fixture.js: name, path (after /p/default/ unless it begins with a slash), what the page must show, and the link to follow.
 // Those of alike have the elements of another page.
-const alike = ["running", "waiting", "scheduled", "succeeded", "search", "payload", "any", "limited", "shard", "queue-day", "trigger-new", "again"];
+const alike = ["running", "waiting", "scheduled", "succeeded", "search", "payload", "any", "limited", "shard", "queue-day", "trigger-new", "again", "alert-form"];
 export const pages = [
   ["overview", "", "disk full"],
   ["tasks", "tasks?q=state:failed", "mail-101"],
@@ -31,6 +31,7 @@ export const pages = [
   ["calendar", "calendar", "workdays"],
   ["events", "events", "stop-1"],
   ["alerts", "alerts", ""],
+  ["alert-form", "alerts/edit", ""],
   ["rejected", "rejected", "prio"],
   ["audit", "audit", "ann"],
   ["doctor", "doctor", ""],
