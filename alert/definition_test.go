@@ -36,6 +36,12 @@ func TestDefinitionsHaveAllOfARule(t *testing.T) {
 	}
 }
 
+func TestPercentagesOfDefinitionsAreShort(t *testing.T) {
+	if d := (Rule{When: FailedShare, Threshold: 0.07}).Definition(); d.Over != "7%" {
+		t.Error(d)
+	}
+}
+
 func TestAllMistakesOfADefinitionAreReported(t *testing.T) {
 	d, err := ParseDefinition(map[string]string{"when": "oldest_wiat", "window": "1", "min": "few", "for": "0s", "keep": "2d", "repeat": "1s", "queues": "a,b/, {c}",
 		"severity": "critcal", "to": "ops {x}", "recovery": "no"})
@@ -63,6 +69,7 @@ func TestLimitsOfDefinitionsHaveTheUnitOfTheCondition(t *testing.T) {
 		`under is only for when: replicas; write over`:      {When: "waiting", Under: "1"},
 		`over is not for when: replicas`:                    {When: "replicas", Over: "1"},
 		`under must be a whole number, not "one"`:           {When: "replicas", Under: "one"},
+		`under must be from 0 to any number, not -1`:        {When: "replicas", Under: "-1"},
 		`under cannot be given beside over`:                 {When: "replicas", Under: "1", Over: "1"},
 		`when is missing, such as when: oldest_wait; there`: {Over: "1"},
 		`queues is not for replicas: it has no queue`:       {When: "replicas", Queues: []string{"q"}},
