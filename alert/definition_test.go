@@ -18,7 +18,7 @@ func TestDefinitionsHaveAllOfARule(t *testing.T) {
 		Rule{Name: "any", When: Failed, Threshold: 0.5}, Rule{Name: "few", When: Replicas, Threshold: 3},
 		Rule{Name: "wait", When: OldestWait, Threshold: 5400.5, Repeat: 36 * time.Hour})
 	for _, r := range rules {
-		for _, want := range []Rule{r, r.complete()} {
+		for _, want := range []Rule{r, r.WithDefaults()} {
 			d, err := ParseDefinition(want.Definition().Values())
 			if err != nil {
 				t.Errorf("%s: %v", r.Name, err)

@@ -56,7 +56,7 @@ func TestEventsBeforeAllWindowsAreNotRead(t *testing.T) {
 			pass(10 * time.Minute)
 		}
 		first := f.events[0].Cursor
-		w := newWindows([]Rule{Rule{Name: "r", When: Failed, Window: 15 * time.Minute}.complete()})
+		w := newWindows([]Rule{Rule{Name: "r", When: Failed, Window: 15 * time.Minute}.WithDefaults()})
 		p, err := readEvents(t.Context(), f, first, w, time.Now(), time.Minute)
 		n := 0
 		for _, bucket := range w.all[15*time.Minute].buckets {
@@ -72,7 +72,7 @@ func TestEventsBeforeAllWindowsAreNotRead(t *testing.T) {
 
 // A long window of one rule makes the window of another one no longer.
 func TestWindowOfARuleHasBucketsOfItsOwn(t *testing.T) {
-	short, day := Rule{Name: "short", When: Failed, Window: 10 * time.Minute}.complete(), Rule{Name: "day", When: Failed, Window: 24 * time.Hour}.complete()
+	short, day := Rule{Name: "short", When: Failed, Window: 10 * time.Minute}.WithDefaults(), Rule{Name: "day", When: Failed, Window: 24 * time.Hour}.WithDefaults()
 	w := newWindows([]Rule{short, day})
 	now := time.Now().Truncate(24 * time.Minute)
 	w.count(task.Event{ID: "x", Kind: "k", Queue: "q", State: task.Failed, At: now})

@@ -158,7 +158,7 @@ func (o *Options) check() error {
 		}
 		names[r.Name] = true
 		errs = append(errs, r.check(), r.checkReceivers(o.Receivers))
-		complete[i] = r.complete()
+		complete[i] = r.WithDefaults()
 	}
 	o.Rules = complete
 	return errors.Join(errs...)

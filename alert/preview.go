@@ -82,7 +82,7 @@ func (r *Runner) preview(ctx context.Context, records task.AlertRecords, receive
 		s := &stored[i]
 		at := slices.IndexFunc(all, func(o Outlook) bool { return o.Stored && o.Rule.Name == s.Name })
 		if at < 0 {
-			all = append(all, Outlook{Rule: s.Rule, Stored: true})
+			all = append(all, Outlook{Rule: s.WithDefaults(), Stored: true})
 			at = len(all) - 1
 		}
 		all[at].Problem = s.Problem()

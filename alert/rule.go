@@ -67,8 +67,8 @@ const (
 	maxRules  = 100
 )
 
-// complete fills in the defaults.
-func (r Rule) complete() Rule {
+// WithDefaults returns the rule with the defaults of its condition filled in.
+func (r Rule) WithDefaults() Rule {
 	c := conditions[r.When]
 	r.Threshold = cmp.Or(r.Threshold, c.threshold)
 	r.Window = cmp.Or(r.Window, c.window)

@@ -37,7 +37,7 @@ func (r *Runner) merge(texts map[string]string, receivers []string) []StoredRule
 	r.rules = slices.Clone(r.opts.Rules)
 	for i := range stored {
 		if s := &stored[i]; s.usable() {
-			r.rules = append(r.rules, s.complete())
+			r.rules = append(r.rules, s.WithDefaults())
 		}
 	}
 	r.needs = 0

@@ -242,7 +242,7 @@ func TestPreviewHasStoredRules(t *testing.T) {
 			t.Errorf("%+v, %v", all, err)
 		}
 		store(t, f, Rule{Name: "half", When: Waiting, Threshold: 11, To: []string{"opps"}})
-		store(t, f, Rule{Name: "depth", When: Waiting, Threshold: 1})
+		store(t, f, Rule{Name: "depth", When: Waiting})
 		o := Options{Rules: []Rule{depth()}, Receivers: map[string]Receiver{"ops": {Channel: &fakeChannel{}}}}
 		r, err := New(f, o)
 		if err != nil {
@@ -254,15 +254,15 @@ func TestPreviewHasStoredRules(t *testing.T) {
 			}
 			text := ""
 			for _, o := range all {
-				text += fmt.Sprintf("%s %v %d %v; ", o.Rule.Name, o.Stored, o.Over, o.Problem != "")
+				text += fmt.Sprintf("%s over %v %v %d %v; ", o.Rule.Name, o.Rule.Threshold, o.Stored, o.Over, o.Problem != "")
 			}
 			return text
 		}
-		const want = "depth false 1 false; half true 1 true; depth true 0 true; "
+		const want = "depth over 10 false 1 false; half over 11 true 1 true; depth over 10000 true 0 true; "
 		if got := show(r.Preview(t.Context())); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
-		if got := show(Preview(t.Context(), f)); got != "depth true 1 false; half true 1 false; " {
+		if got := show(Preview(t.Context(), f)); got != "depth over 10000 true 0 false; half over 11 true 1 false; " {
 			t.Errorf("before a process has run rules: %s", got)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

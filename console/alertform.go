@@ -41,7 +41,7 @@ func (p alertsPage) AllRules() (all []alertRule) {
 		all = append(all, alertRule{Rule: r})
 	}
 	for i := range p.Stored {
-		all = append(all, alertRule{p.Stored[i].Rule, &p.Stored[i]})
+		all = append(all, alertRule{p.Stored[i].WithDefaults(), &p.Stored[i]})
 	}
 	return all
 }

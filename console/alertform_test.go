@@ -100,6 +100,9 @@ func TestMistakesInAlertRulesAreAtTheirFields(t *testing.T) {
 		t.Errorf("%+v", entries)
 	}
 	b.act("alerts/set", url.Values{"name": {"a"}, "when": {"waiting"}})
+	if page := b.page("alerts"); !strings.Contains(page, "<td>10000</td><td>warning</td><td>all</td>") {
+		t.Error("the page does not show the defaults of the rule")
+	}
 	if status, page := b.do(http.MethodPost, b.path("alerts/set"), url.Values{"name": {"a"}, "when": {"lost"}}); status != http.StatusBadRequest || !strings.Contains(page, "is that of another stored rule") {
 		t.Errorf("a second rule with the name: %d", status)
 	}
