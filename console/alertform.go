@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/alert"
+	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -173,7 +174,9 @@ func (q *request) setRule() error {
 	}
 	if len(f.errs) == 0 {
 		err = q.record(q.settingRule(rule, before))
-		if !f.take(err) && err != nil {
+		if errors.Is(err, redisstore.ErrTooManyAlertRules) {
+			f.wrong("name", "%s", q.said(err))
+		} else if !f.take(err) && err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -75,6 +76,23 @@ func TestAlertRulesAreMadeInTheConsole(t *testing.T) {
 	b.as(access.Operator)
 	if page := b.page("alerts"); strings.Contains(page, "alerts/edit") || strings.Contains(page, "alerts/remove") {
 		t.Error("an operator gets forms of rules")
+	}
+}
+
+// A rule beyond the bound is refused with a message.
+func TestAlertRulesBeyondTheBoundAreRefused(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t, nil)
+	for i := range 100 {
+		if err := b.store.SetAlertRule(t.Context(), fmt.Sprint("r", i), "{}"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if status, page := b.do(http.MethodPost, b.path("alerts/set"), url.Values{"name": {"more"}, "when": {"waiting"}}); status != http.StatusBadRequest || !strings.Contains(page, "at most 100 stored alert rules") {
+		t.Errorf("%d\n%s", status, page)
+	}
+	if p := b.problem(http.MethodPut, b.at("/alerts/rules/more"), `{"when":"waiting"}`, http.StatusConflict); !strings.Contains(p.Detail, "at most 100 stored alert rules") {
+		t.Errorf("%+v", p)
 	}
 }
 

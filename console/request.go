@@ -226,7 +226,8 @@ func (q *request) status(err error) (int, string) {
 		return http.StatusBadRequest, q.said(err)
 	case errors.Is(err, pool.ErrNoTrigger), errors.Is(err, pool.ErrNoReject), errors.Is(err, pool.ErrNoReplica), errors.Is(err, pool.ErrNoQueue):
 		return http.StatusNotFound, q.said(err)
-	case errors.Is(err, pool.ErrQueueFull), errors.Is(err, pool.ErrQueueInUse), errors.Is(err, pool.ErrLimitReached), errors.Is(err, pool.ErrRejectCut), errors.Is(err, redisstore.ErrBulkJobs), errors.Is(err, bulk.ErrBusy):
+	case errors.Is(err, pool.ErrQueueFull), errors.Is(err, pool.ErrQueueInUse), errors.Is(err, pool.ErrLimitReached), errors.Is(err, pool.ErrRejectCut), errors.Is(err, redisstore.ErrBulkJobs), errors.Is(err, bulk.ErrBusy),
+		errors.Is(err, redisstore.ErrTooManyAlertRules), errors.Is(err, redisstore.ErrTooManySilences):
 		return http.StatusConflict, q.said(err)
 	}
 	return http.StatusInternalServerError, q.said(err)

@@ -37,6 +37,7 @@ var refusalTexts = []struct {
 	{pool.ErrNoReject, "refusal.no_reject"}, {pool.ErrNoReplica, "refusal.no_replica"}, {pool.ErrNoQueue, "refusal.no_queue"},
 	{pool.ErrQueueFull, "refusal.queue_full"}, {pool.ErrQueueInUse, "refusal.queue_in_use"}, {pool.ErrLimitReached, "refusal.limit"},
 	{pool.ErrRejectCut, "refusal.reject_cut"}, {redisstore.ErrBulkJobs, "refusal.bulk_jobs"}, {bulk.ErrBusy, "refusal.bulk_busy"},
+	{redisstore.ErrTooManyAlertRules, "refusal.alert_rules"}, {redisstore.ErrTooManySilences, "refusal.silences"},
 }
 
 // said returns the text of an error for a page. In English this is the text of the error. In another language it is the
