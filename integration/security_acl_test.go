@@ -390,18 +390,6 @@ func TestWorkerAndOperatorCanDoTheirWork(t *testing.T) {
 			t.Errorf("%v: exit code %d\n%s", args, code, out)
 		}
 	}
-	if out, code := c.run("alert", "set", "wait", "--when", "oldest_wait"); code != 0 {
-		t.Errorf("the operator cannot store an alert rule: %d\n%s", code, out)
-	}
-	if found := inspect(t, p, true); len(found) > 0 {
-		t.Errorf("inspection with a stored alert rule: %+v", found)
-	}
-	worker := newCommand(t, "LTS_REDIS="+w.URL(), "LTS_POOL=p")
-	for _, args := range [][]string{{"alert", "set", "wait", "--when", "waiting"}, {"alert", "rm", "wait"}} {
-		if out, code := worker.run(args...); code != 1 || !strings.Contains(out, "may not write the alert rules of pool p") {
-			t.Errorf("a worker's %v: exit code %d\n%s", args, code, out)
-		}
-	}
 	if out, _ := c.run("doctor"); !strings.Contains(out, "appendfsync always") {
 		t.Errorf("the operator's doctor does not report how the append-only file is written:\n%s", out)
 	}
