@@ -13,7 +13,6 @@ func TestAlertKeysThatWouldMeanAnotherThingAreRefused(t *testing.T) {
 		head + "{r: {under: 3, when: waiting}}}":  "write over",
 		head + "{r: {when: failed, by: []}}}":     "by must name at least one",
 		head + "{r: {when: failed, to: []}}}":     "to must name at least one",
-		head + "{}}":                              "must have at least one rule",
 		"alerts: {receivers: {a: {webhook: {url: 'https://x.example', headers: {Host: y}}}}, rules: {r: {when: lost}}}":  "Host",
 		"alerts: {receivers: {a: {webhook: {url: 'https://x.example', headers: {'X-ü': y}}}}, rules: {r: {when: lost}}}": "X-ü",
 	} {

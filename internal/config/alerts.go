@@ -19,7 +19,6 @@ import (
 // Alerts is the section alerts of a file.
 type Alerts struct {
 	options   alert.Options
-	hasRules  bool
 	receivers map[string]*receiver
 }
 
@@ -51,7 +50,7 @@ func ReadAlerts(file string) (*Config, error) {
 func (c *Config) readAlerts(r *yamlReader) func(n *yaml.Node, at string) {
 	return func(n *yaml.Node, at string) {
 		a := &Alerts{receivers: map[string]*receiver{}}
-		errors := true
+		errors, hasRules := true, false
 		r.section(n, at,
 			field{"interval", r.duration(&a.options.Interval, false)},
 			field{"console_url", r.text(&a.options.Console)},
@@ -60,16 +59,13 @@ func (c *Config) readAlerts(r *yamlReader) func(n *yaml.Node, at string) {
 				r.each(n, at, func(name, at string, k, v *yaml.Node) { a.receivers[name] = r.receiver(v, at) })
 			}},
 			field{"rules", func(n *yaml.Node, at string) {
-				a.hasRules = true
-				if n.Kind == yaml.MappingNode && len(n.Content) == 0 {
-					r.add(n, at, "must have at least one rule; without the key there are rules for common problems")
-				}
+				hasRules = true
 				r.each(n, at, func(name, at string, k, v *yaml.Node) {
 					a.options.Rules = append(a.options.Rules, r.alertRule(name, v, at))
 				})
 			}})
 		a.options.HideErrors = !errors
-		if !a.hasRules {
+		if !hasRules {
 			a.options.Rules = alert.DefaultRules()
 		}
 		c.Alerts = a

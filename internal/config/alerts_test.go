@@ -86,6 +86,10 @@ func TestAlertsWithoutRulesHaveTheDefaultOnes(t *testing.T) {
 	if o := c.OpenAlerts(nil); c.Err() != nil || len(o.Rules) != len(alert.DefaultRules()) {
 		t.Errorf("%v, %+v", c.Err(), o)
 	}
+	c = alertsFile(t, `alerts: {receivers: {hook: {webhook: {url: "https://hooks.example"}}}, rules: {}}`)
+	if o := c.OpenAlerts(nil); c.Err() != nil || len(o.Rules) != 0 {
+		t.Errorf("an empty map: %v, %+v", c.Err(), o)
+	}
 	if c := alertsFile(t, "pool: a"); c.Err() == nil || !strings.Contains(c.Err().Error(), "alerts is missing") {
 		t.Error(c.Err())
 	}
