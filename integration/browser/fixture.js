@@ -1,7 +1,8 @@
 // A pool with tasks in every state, as the pages and pictures show it. Names and numbers are the same in each run.
+import { createServer } from "node:http";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { dir, freePort, lts, push, redis, startConsole, startRedis, startReplica, until } from "./servers.js";
+import { dir, freePort, lts, push, redis, startAlerts, startConsole, startRedis, startReplica, until } from "./servers.js";
 
 const config = `
 labels: [zone=eu]
@@ -105,6 +106,7 @@ export async function fill() {
   await lts(["pause", "late"]);
   await lts(["limit", "media", "5"]);
   await lts(["archive", "run", "--once", "--db", join(dir, "tasks.db")]);
+  await alerts();
 
   const port = await freePort(), open = await freePort();
   await startConsole("console", port, "-c", "console.yaml");
@@ -121,4 +123,22 @@ async function triggers() {
   await set("poll", "report.make", '{"url":"https://partner.example/x"}', "--every", "6h", "--paused");
   await set("once", "report.make", "{}", "--at", "2099-12-31T18:00:00Z");
   await lts(["trigger", "run", "night"]);
+}
+
+/** Runs alert rules: one fires and its message is sent, one fires and is silent, one is pending. */
+async function alerts() {
+  const hook = createServer((_, answer) => answer.end("ok")).unref();
+  await new Promise((resolve) => hook.listen(0, "127.0.0.1", resolve));
+  await writeFile(join(dir, "alerts.yaml"), `
+alerts:
+  interval: 1s
+  receivers: {ops: {webhook: {url: "http://127.0.0.1:${hook.address().port}/tasks"}, networks: [127.0.0.0/8]}}
+  rules:
+    unserved: {when: unserved, queues: [nowhere], severity: critical}
+    long-wait: {when: oldest_wait, over: 1s, queues: [media], for: 24h}
+`);
+  await lts(["alert", "set", "calls-wait", "--when", "waiting", "--over", "2", "--queues", "calls", "--to", "ops"]);
+  await lts(["alert", "silence", "add", "--rule", "calls-wait", "--for", "4h", "--reason", "the provider is slow today"]);
+  startAlerts("alerts", "alerts.yaml");
+  await until("the message about an alert is sent", async () => (await lts(["alert", "history", "--json"])).includes('"sent"'));
 }

@@ -26,7 +26,7 @@ function settle([filled, replica, host]) {
   }
   const walk = document.createTreeWalker(document.getElementById("main"), NodeFilter.SHOW_TEXT);
   for (let node = walk.nextNode(); node; node = walk.nextNode()) {
-    node.textContent = node.textContent.replaceAll(replica, "w7k2m4qpzd").replaceAll(host, "worker-1");
+    node.textContent = node.textContent.replaceAll(replica, "w7k2m4qpzd").replaceAll(host, "worker-1").replace(/worker-1:\d+/, "worker-1:7");
   }
   document.body.dataset.age = document.body.dataset.age.replace("{0}", `1 ${document.body.dataset.units.split("|")[0]}`); // for what the script of the page writes each second
   document.getElementById("state").textContent = document.body.dataset.age;

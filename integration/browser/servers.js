@@ -127,6 +127,8 @@ export const push = (...entries) => redis("RPUSH", "lts:{default}:inbox", ...ent
 
 export const startReplica = (name, config) => start(name, program, ["run", "-c", config]);
 
+export const startAlerts = (name, config) => start(name, program, ["alert", "run", "-c", config]);
+
 /** Starts a console at a port and returns when it answers. */
 export async function startConsole(name, port, ...args) {
   const child = start(name, program, ["console", "--listen", `127.0.0.1:${port}`, ...args]);
