@@ -37,11 +37,5 @@ func (w *watch) slots(t *team, replica string, held int, p terminal.Palette) str
 	if held > 0 {
 		return killed + fmt.Sprintf(", holds %s until its lease ends", terminal.Count(held, "task"))
 	}
-	lost := 0
-	for _, by := range w.lost {
-		if by == replica {
-			lost++
-		}
-	}
-	return killed + p.Paint(terminal.Yellow, fmt.Sprintf(", %d of its %s finished by others", len(w.recovered), terminal.Count(lost, "task")))
+	return killed + p.Paint(terminal.Yellow, fmt.Sprintf(", %d of its %s finished by others", w.recovered[replica], terminal.Count(len(w.lost[replica]), "task")))
 }

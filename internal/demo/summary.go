@@ -27,12 +27,7 @@ func (w *watch) summary(t *team, limit int) Summary {
 		ElapsedMS: w.elapsed.Milliseconds(),
 	}
 	if t.killed != "" {
-		s.Killed = 1
-	}
-	for _, by := range w.recovered {
-		if by == t.killed {
-			s.Recovered++
-		}
+		s.Killed, s.Recovered = 1, w.recovered[t.killed]
 	}
 	return s
 }

@@ -15,8 +15,8 @@ type watch struct {
 	succeeded  int
 	running    map[string]string // task → replica that holds it
 	maxRunning int
-	lost       map[string]string // task → replica that lost it last
-	recovered  map[string]string // succeeded task → replica that had lost it
+	lost       map[string]map[string]bool // replica → tasks that it lost and has not finished
+	recovered  map[string]int             // replica → tasks that it lost and that another replica finished
 	state      map[string]task.State
 	waits      []time.Duration     // from ready to claimed, of first attempts
 	runs       []time.Duration     // of the attempts that succeeded
@@ -29,7 +29,7 @@ type watch struct {
 
 func newWatch(tasks int) *watch {
 	return &watch{
-		tasks: tasks, running: map[string]string{}, lost: map[string]string{}, recovered: map[string]string{},
+		tasks: tasks, running: map[string]string{}, lost: map[string]map[string]bool{}, recovered: map[string]int{},
 		state: map[string]task.State{}, sums: map[string]checksum{},
 	}
 }
@@ -51,7 +51,10 @@ func (w *watch) see(e task.Event) (ended int) {
 	holder := w.running[e.ID]
 	delete(w.running, e.ID)
 	if e.Code == task.CodeLost {
-		w.lost[e.ID] = holder
+		if w.lost[holder] == nil {
+			w.lost[holder] = map[string]bool{}
+		}
+		w.lost[holder][e.ID] = true
 	}
 	if !e.State.Terminal() {
 		return 0
@@ -68,8 +71,12 @@ func (w *watch) see(e task.Event) (ended int) {
 	}
 	w.succeeded++
 	w.runs = append(w.runs, e.Run)
-	if by, ok := w.lost[e.ID]; ok {
-		w.recovered[e.ID] = by
+	// On a busy machine, several replicas can lose the same task, and its last holder can be one of them.
+	delete(w.lost[holder], e.ID)
+	for replica, tasks := range w.lost {
+		if tasks[e.ID] {
+			w.recovered[replica]++
+		}
 	}
 	var sum checksum
 	if json.Unmarshal(e.Result, &sum) == nil {
