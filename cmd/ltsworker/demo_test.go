@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,10 +10,15 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 	"github.com/ltsworker/ltsworker/internal/demo"
-	"github.com/ltsworker/ltsworker/internal/record"
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/redisstore"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // processes returns the number of processes of the user's binary.
@@ -156,42 +162,76 @@ func (u *user) startDemo(text string, args ...string) (cmd *exec.Cmd, line strin
 
 func TestDemoKillsAReplicaAfterALeaseWasLost(t *testing.T) {
 	t.Parallel()
-	u, server := stranger(t), redisserver.Start(t)
-	// The second attempt of the first task begins long before a quarter of the files is done, when the demo kills a replica.
-	const files = 500
+	url := "redis://" + redisserver.Start(t).Addr()
+	// The demo kills the first holder of the first task when a quarter of the files is done. If the test has not stopped the
+	// holder before that, it repeats the demo with longer tasks.
+	hold := 150 * time.Millisecond
+	for ; !stranger(t).demoAfterLoss(url, hold); hold *= 2 {
+		if hold > patience/10 {
+			t.Fatal("the demo killed the first holder of the first task in every round")
+		}
+	}
+}
+
+// demoAfterLoss runs a demo whose first task is lost by a replica that goes on afterwards. It returns false if the demo killed
+// this replica first.
+func (u *user) demoAfterLoss(url string, hold time.Duration) bool {
+	u.t.Helper()
+	const files = 100
 	for i := range files {
 		u.write(fmt.Sprint(i), "x", 0o600)
 	}
-	url := "redis://" + server.Addr()
-	cmd, line := u.startDemo("joined pool", "--redis", url, "--hold", "150ms", "--json")
+	cmd, line := u.startDemo("joined pool", "--redis", url, "--hold", hold.String(), "--json")
 	_, name, _ := strings.Cut(line, "joined pool ")
-	u.env = append(u.env, "LTS_REDIS="+url, "LTS_POOL="+strings.Fields(name)[0])
-	replica := ""
-	u.until("the first task runs", func() bool {
-		for _, t := range decodeLines[record.Task](t, u.run("get", "demo-victim", "--json").out) {
-			replica = t.Replica
-		}
-		return replica != ""
-	})
-	for _, r := range decodeLines[record.Replica](t, u.must("replicas", "--json")) {
-		if r.ID != replica {
-			continue
-		}
-		if err := syscall.Kill(r.PID, syscall.SIGSTOP); err != nil {
-			t.Fatal(err)
-		}
-		u.until("another replica has started the first task", func() bool {
-			return decodeLines[record.Task](t, u.must("get", "demo-victim", "--json"))[0].Attempt == 2
-		})
-		if err := syscall.Kill(r.PID, syscall.SIGCONT); err != nil {
-			t.Fatal(err)
+	o, err := redis.ParseURL(url)
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	rdb := redis.NewClient(o)
+	defer rdb.Close()
+	p, err := pool.New(redisstore.New(rdb, strings.Fields(name)[0]), pool.Config{})
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	defer p.Close()
+	limit := func(n int) {
+		if err := p.SetLimit(u.t.Context(), pool.QueueScope, "default", n); err != nil {
+			u.t.Fatal(err)
 		}
 	}
+	limit(1) // the first task has the highest priority
+	first := &task.Task{}
+	attempt := func() int64 {
+		switch t, err := p.Get(u.t.Context(), "demo-victim"); {
+		case err == nil:
+			first = t
+		case !errors.Is(err, pool.ErrNotFound):
+			u.t.Fatal(err)
+		}
+		return first.Attempt
+	}
+	u.until("the first task runs", func() bool { return attempt() >= 1 })
+	replicas, err := p.Replicas(u.t.Context())
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	pid, inTime := 0, false
+	for _, r := range replicas {
+		if r.ID == first.Replica && syscall.Kill(r.PID, syscall.SIGSTOP) == nil {
+			pid = r.PID
+		}
+	}
+	if pid != 0 {
+		u.until("another replica has started the first task", func() bool { return attempt() >= 2 })
+		inTime = syscall.Kill(pid, syscall.SIGCONT) == nil
+	}
+	limit(demo.Limit)
 	if err := cmd.Wait(); err != nil {
-		t.Error(err)
+		u.t.Error(err)
 	}
 	u.checkDemo(files, fmt.Sprint(cmd.Stdout))
 	u.awaitNoProcess()
+	return inTime
 }
 
 func TestInterruptedDemoLeavesNoProcess(t *testing.T) {
