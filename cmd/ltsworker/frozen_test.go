@@ -3,6 +3,7 @@
 package main
 
 import (
+	"strings"
 	"syscall"
 	"testing"
 
@@ -15,11 +16,22 @@ func TestAFrozenReplicaHasNotDrained(t *testing.T) {
 	frozen := u.startReplica()
 	u.awaitReplicas(1)
 	id := decodeLines[record.Replica](t, u.must("replicas", "--json"))[0].ID
-	u.startReplica()
+	other := u.startReplica()
 	u.awaitReplicas(2)
 	frozen.signal(syscall.SIGSTOP)
+	// Its last heartbeat was long ago, and its lease ends when the other replica has drained.
+	u.redis("HSET", "lts:{"+u.pool+"}:replica:"+id, "seen_at", 1)
 	silent := "ltsworker: replica " + id + " went silent: it did not drain\n"
-	if a := u.run("drain", "--all", "--wait"); a != (answer{exitFailed, "asked 2 replicas to drain\n1 replica ended\n", "ltsworker: waiting for 2 replicas to end\n" + silent}) {
+	var out, said strings.Builder
+	cmd := u.command("drain", "--all", "--wait")
+	cmd.Stdout, cmd.Stderr = &out, &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	other.wait()
+	u.endLeases()
+	_ = cmd.Wait() // the test checks the exit code
+	if a := (answer{cmd.ProcessState.ExitCode(), out.String(), said.String()}); a != (answer{exitFailed, "asked 2 replicas to drain\n1 replica ended\n", "ltsworker: waiting for 2 replicas to end\n" + silent}) {
 		t.Errorf("got %+v", a)
 	}
 	// The replica is still known, so the command can ask it to drain.

@@ -33,6 +33,7 @@ func TestLostAttemptShowsItsHostAfterTheReplicaWasRemoved(t *testing.T) {
 	}
 	r.signal(syscall.SIGKILL)
 	r.wait()
+	u.endLeases()
 	removed, lost := 0, int64(0)
 	u.until("the replica was removed", func() bool {
 		got := decodeLines[reapRecord](t, u.must("reap", "--json"))[0]

@@ -50,7 +50,7 @@ func TestReplicasShowSlotsAndHeartbeat(t *testing.T) {
 	if len(got) != 1 {
 		t.Fatalf("got %+v", got)
 	}
-	if one := got[0]; one.PID != r.cmd.Process.Pid || one.Slots != 4 || one.Queues["default"] != 4 || one.LeaseMS != 2000 ||
+	if one := got[0]; one.PID != r.cmd.Process.Pid || one.Slots != 4 || one.Queues["default"] != 4 || one.LeaseMS != 30_000 ||
 		one.SilentMS < 0 || one.Version == "" || one.Host == "" || len(one.Kinds) != 7 || one.Draining {
 		t.Errorf("got %+v", one)
 	}

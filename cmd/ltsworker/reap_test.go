@@ -19,13 +19,14 @@ func TestReapTakesBackTheTasksOfADeadReplica(t *testing.T) {
 	u.awaitRunning()
 	r.signal(syscall.SIGKILL)
 	r.wait()
+	u.endLeases()
 	u.must("enqueue", "hold", "--id", "late", "--ttl", "1ms")
 	u.must("enqueue", "hold", "--id", "due", "--delay", "1ms")
 	u.must("enqueue", "hold", "--id", "kept")
 	u.must("stop", "kept")
 	u.redis("ZADD", "lts:{"+u.pool+"}:ended:stopped", 1, "kept")
 
-	// No replica is left to run the maintenance. The lease has two seconds left.
+	// No replica is left to run the maintenance.
 	var did reapRecord
 	u.until("all is done", func() bool {
 		got := decodeLines[reapRecord](t, u.must("reap", "--json"))[0]

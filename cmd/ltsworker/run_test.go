@@ -9,12 +9,14 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/task"
 )
 
 const commands = `
-lease: 2s
+lease: 30s
 drain_timeout: 30s
 stop_grace: 1s
 queues:
@@ -112,6 +114,23 @@ func (r *replica) await(text string) string {
 func (u *user) awaitReplicas(n int) {
 	u.t.Helper()
 	u.until("the replicas have joined", func() bool { return len(decodeLines[record.Replica](u.t, u.must("replicas", "--json"))) == n })
+}
+
+// endLeases ends the leases of the claims and of the replicas of the pool. A running replica renews its own.
+func (u *user) endLeases() {
+	u.t.Helper()
+	rdb := redis.NewClient(&redis.Options{Addr: u.addr})
+	defer rdb.Close()
+	for _, name := range []string{"leases", "replicas"} {
+		key := "lts:{" + u.pool + "}:" + name
+		members, err := rdb.ZRange(u.t.Context(), key, 0, -1).Result()
+		if err != nil {
+			u.t.Fatal(err)
+		}
+		for _, m := range members {
+			u.redis("ZADD", key, "XX", 1, m)
+		}
+	}
 }
 
 // awaitRunning waits until the only task of the pool has started.
