@@ -96,6 +96,15 @@ func (s *queues) addBusy(q *queue) {
 // reportBusy adds the busy queues to an exchange.
 func (s *queues) reportBusy(x *task.Exchange, now time.Time) {
 	named := len(s.busy) - s.unreported
+	if !x.Closed {
+		// A queue that has got a free slot since it was reported is idle: the answer may name it as ready.
+		kept := slices.DeleteFunc(s.busy[:named], func(q *queue) bool {
+			q.busy = !q.hasFree()
+			return !q.busy
+		})
+		s.busy = append(kept, s.busy[named:]...)
+		named = len(kept)
+	}
 	end := min(len(s.busy), named+maxBusy)
 	from := named
 	if x.Idle || len(x.Claims) > 0 {
