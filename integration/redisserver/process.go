@@ -18,8 +18,9 @@ import (
 )
 
 // patience bounds the start and the end of a server, which normally take
-// milliseconds.
-const patience = 30 * time.Second
+// milliseconds, and a takeover. A Sentinel that got no processor time for two
+// seconds does nothing for the next 30 (its tilt mode).
+const patience = 2 * time.Minute
 
 // errPortTaken is returned when another program uses the port.
 var errPortTaken = errors.New("redis-server could not listen: its port is taken")
