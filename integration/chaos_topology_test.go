@@ -147,9 +147,20 @@ func (f *fleet) loseMaster(master func() *redisserver.Server, whole func(old *re
 	old.Kill(t)
 	whole(old)
 	back := time.Now()
-	before := stats(t, s.client).Ended[pool.Succeeded]
-	eventually(t, patience, "work resumes", func() bool { return stats(t, s.client).Ended[pool.Succeeded] > before })
-	resumed := time.Since(back)
+	var resumed time.Duration
+	eventually(t, patience, "work resumes", func() bool {
+		for _, r := range f.recorded() {
+			if resumed = time.Unix(0, r.At).Sub(back); r.What == enter && resumed > 0 {
+				return true
+			}
+		}
+		return false
+	})
+	// Until then the calls of this client can fail: it may ask a node that does not know of the takeover yet.
+	eventually(t, patience, "the client finds the new master", func() bool {
+		_, err := s.client.Stats(t.Context())
+		return err == nil
+	})
 	s.rage(lasting(1500*time.Millisecond, 3*time.Second))
 	tasks, story := s.calm(master().Client(t))
 	tasks++ // the task of startTime
