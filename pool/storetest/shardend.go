@@ -116,11 +116,11 @@ func stopOfAParent(fx *fixture) {
 }
 
 func deadlineEndsAParent(fx *fixture) {
+	fx.parent(task.Spec{ID: "later", Kind: "k", Shards: 2, Deadline: time.Hour})
 	fx.parent(task.Spec{ID: "p", Kind: "k", Shards: 2, Deadline: 300 * time.Millisecond})
-	fx.maintain()
-	fx.wantState("p", task.Running)
 	fx.waitPast(301 * time.Millisecond)
 	fx.maintain()
+	fx.wantState("later", task.Running)
 	fx.wantEnd("p", task.Failed, task.CodeDeadline)
 	fx.spread()
 	if got := fx.list(task.Filter{Parent: "p", States: []task.State{task.Waiting}}); len(got) > 0 {
