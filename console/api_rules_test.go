@@ -15,7 +15,9 @@ func TestAPISetsAlertRules(t *testing.T) {
 	t.Parallel()
 	b := newBrowser(t, nil)
 	b.runRules(&letters{}, alert.Rule{Name: "calm", When: alert.FailedShare, Threshold: 0.125, To: []string{"ops"}})
-	rules := func() []record.AlertRule { return must[apiRuleList](b, http.MethodGet, b.at("/alerts/rules"), nil).Rules }
+	rules := func() []record.AlertRule {
+		return must[apiRuleList](b, http.MethodGet, b.at("/alerts/rules"), nil).Rules
+	}
 	until(t, "the rule of the config", func() bool { return len(rules()) == 1 })
 	if r := rules()[0]; r.Name != "calm" || r.From != "file" || r.Definition.Over != "12.5%" || r.Definition.To[0] != "ops" {
 		t.Errorf("%+v", r)
