@@ -91,7 +91,10 @@ func TestKnownTextsAreTranslated(t *testing.T) {
 		(&task.SchemaError{Pool: "p", Has: "3", Knows: "2"}).Error():                               `池 p 的键模式版本是 "3"，此程序的是 2（`,
 		"enqueue: OOM command not allowed when used memory > 'maxmemory'.":                         "Redis 已达到 maxmemory（enqueue: OOM",
 		"no room on the desk": "no room on the desk",
-		"certificate":         "TLS 证书不被接受（certificate）",
+		"tls: failed to verify certificate: x509: signed by unknown authority": "TLS 证书不被接受（tls: failed",
+		"the service certificate.example":                                      "服务 certificate.example",
+		"the certificate of tenant acme is missing":                            "the certificate of tenant acme is missing",
+		"READONLY mode of the importer is on, broken pipe wrench":              "READONLY mode of the importer is on, broken pipe wrench",
 	} {
 		if got := q.meaning(text); !strings.HasPrefix(got, want) {
 			t.Errorf("%q is %q, want %q", text, got, want)

@@ -10,7 +10,7 @@ import (
 // knownText is a text in English that a replica, the store or Redis writes, and whose meaning the console knows.
 type knownText struct {
 	pattern *regexp.Regexp
-	key     string // of the text; its places are the groups of the pattern
+	key     string // of the text; its places are the groups of the pattern, of which the one named error is a text itself
 	// about is for an error, of which the pattern is a part: the text of the error follows the meaning. Another
 	// text is replaced.
 	about bool
@@ -23,9 +23,9 @@ var knownTexts = []knownText{
 	{regexp.MustCompile(`^(\d+%) of the CPU limit of the control group is in use, at most (\d+%) may be$`), "known.cpu_limit", false},
 	{regexp.MustCompile(`^(\d+ MiB) of memory of the machine is available, at least (\d+ MiB) must be$`), "known.memory", false},
 	{regexp.MustCompile(`^(\d+ MiB) of memory of the limit of the control group is available, at least (\d+ MiB) must be$`), "known.memory_limit", false},
-	{regexp.MustCompile(`^the use of the CPU cannot be measured: (?s:(.*))$`), "known.no_cpu", false},
-	{regexp.MustCompile(`^the memory cannot be measured: (?s:(.*))$`), "known.no_memory", false},
-	{regexp.MustCompile(`^the Docker engine does not answer: (?s:(.*))$`), "known.no_docker", false},
+	{regexp.MustCompile(`^the use of the CPU cannot be measured: (?s:(?P<error>.*))$`), "known.no_cpu", false},
+	{regexp.MustCompile(`^the memory cannot be measured: (?s:(?P<error>.*))$`), "known.no_memory", false},
+	{regexp.MustCompile(`^the Docker engine does not answer: (?s:(?P<error>.*))$`), "known.no_docker", false},
 	{regexp.MustCompile(`^the Docker engine$`), "known.docker", false},
 	{regexp.MustCompile(`^the exporter of (\S+)$`), "known.exporter", false},
 	{regexp.MustCompile(`^the service (\S+)$`), "known.service", false},
@@ -33,22 +33,22 @@ var knownTexts = []knownText{
 	{regexp.MustCompile(`^` + regexp.QuoteMeta(pool.ErrSchema.Error()) + `: pool (\S+) has key schema (".*"), this program knows (\S+): `), "known.schema", true},
 
 	{regexp.MustCompile(`\bOOM command not allowed`), "known.oom", true},
-	{regexp.MustCompile(`\bMISCONF `), "known.misconf", true},
-	{regexp.MustCompile(`\bREADONLY `), "known.readonly", true},
-	{regexp.MustCompile(`\bLOADING `), "known.loading", true},
-	{regexp.MustCompile(`\bBUSY Redis`), "known.busy", true},
-	{regexp.MustCompile(`\bMASTERDOWN `), "known.masterdown", true},
-	{regexp.MustCompile(`\bCLUSTERDOWN `), "known.clusterdown", true},
-	{regexp.MustCompile(`\bTRYAGAIN `), "known.tryagain", true},
-	{regexp.MustCompile(`\b(?:NOAUTH|WRONGPASS) `), "known.password", true},
-	{regexp.MustCompile(`\bNOPERM `), "known.noperm", true},
-	{regexp.MustCompile(`\bWRONGTYPE `), "known.wrongtype", true},
-	{regexp.MustCompile(`\bunknown command\b`), "known.command", true},
-	{regexp.MustCompile(`connection refused`), "known.refused", true},
-	{regexp.MustCompile(`no such host|server misbehaving`), "known.host", true},
-	{regexp.MustCompile(`i/o timeout|context deadline exceeded`), "known.timeout", true},
-	{regexp.MustCompile(`connection reset by peer|broken pipe|\bEOF$`), "known.closed", true},
-	{regexp.MustCompile(`x509: |certificate`), "known.certificate", true},
+	{regexp.MustCompile(`(?:^|: )MISCONF `), "known.misconf", true},
+	{regexp.MustCompile(`(?:^|: )READONLY You `), "known.readonly", true},
+	{regexp.MustCompile(`(?:^|: )LOADING Redis `), "known.loading", true},
+	{regexp.MustCompile(`(?:^|: )BUSY Redis`), "known.busy", true},
+	{regexp.MustCompile(`(?:^|: )MASTERDOWN `), "known.masterdown", true},
+	{regexp.MustCompile(`(?:^|: )CLUSTERDOWN `), "known.clusterdown", true},
+	{regexp.MustCompile(`(?:^|: )TRYAGAIN `), "known.tryagain", true},
+	{regexp.MustCompile(`(?:^|: )(?:NOAUTH|WRONGPASS) `), "known.password", true},
+	{regexp.MustCompile(`(?:^|: )NOPERM `), "known.noperm", true},
+	{regexp.MustCompile(`(?:^|: )WRONGTYPE `), "known.wrongtype", true},
+	{regexp.MustCompile(`(?:^|: )ERR unknown command\b`), "known.command", true},
+	{regexp.MustCompile(`(?:^|: )connection refused`), "known.refused", true},
+	{regexp.MustCompile(`(?:^|: )(?:no such host|server misbehaving)`), "known.host", true},
+	{regexp.MustCompile(`(?:^|: )(?:i/o timeout|context deadline exceeded)`), "known.timeout", true},
+	{regexp.MustCompile(`(?:^|: )(?:connection reset by peer|broken pipe|EOF$)`), "known.closed", true},
+	{regexp.MustCompile(`(?:^|: )(?:x509|tls): `), "known.certificate", true},
 }
 
 // Known is meaning, and Said is said, for a template.
@@ -69,8 +69,11 @@ func (q *request) meaning(text string) string {
 			continue
 		}
 		args := make([]any, 0, len(m))
-		for _, group := range m[1:] {
-			args = append(args, q.meaning(group))
+		for i, group := range m[1:] {
+			if k.pattern.SubexpNames()[i+1] == "error" {
+				group = q.meaning(group)
+			}
+			args = append(args, group)
 		}
 		meaning := q.T(k.key, args...)
 		if k.about {
