@@ -45,7 +45,7 @@ func drainReplica(id string) *remedy {
 }
 
 func runTrigger(name string) *remedy {
-	return &remedy{Action: "triggers/run", Button: "action.run", About: name, Hidden: []field{{"name", name}}}
+	return &remedy{Action: "triggers/run", Button: "action.run", Ask: "ask.run_late", About: name, Hidden: []field{{"name", name}}}
 }
 
 // changeSetting offers the live limit or rate of a queue or a group in a field.

@@ -53,7 +53,7 @@ func TestOverviewOffersTheRemedies(t *testing.T) {
 	own.Triggers = []*pool.TriggerInfo{late}
 	own.Slow = []*task.Task{{Spec: task.Spec{ID: "slow", Kind: "k"}, State: task.Running, SlowAt: p.At}}
 	b.c.sites[b.name].show(&own)
-	operator := []string{"resume scope=pool", "resume queue=paused", "replicas/drain replica=r ask", "triggers/run name=nightly", "tasks/stop ask"}
+	operator := []string{"resume scope=pool", "resume queue=paused", "replicas/drain replica=r ask", "triggers/run name=nightly ask", "tasks/stop ask"}
 	admin := []string{"rate scope=queue name=calls rate=2/h burst 2", "limit scope=group name=full limit=2", "rate scope=group name=slowly rate=2/h burst 2"}
 	for role, want := range map[access.Role][]string{access.Viewer: nil, access.Operator: operator, access.Admin: append(slices.Clone(operator), admin...)} {
 		b.as(role)
