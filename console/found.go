@@ -44,7 +44,8 @@ func (q *request) found(f task.Finding) foundText {
 		t = foundText{english.What, english.Do}
 	}
 	value := func(name string) string {
-		if ms := f.Figures[name+"_ms"]; ms >= 1 {
+		// A shorter duration is in the text with its fraction.
+		if ms := f.Figures[name+"_ms"]; ms >= 1000 {
 			return q.Duration(time.Duration(ms * float64(time.Millisecond)))
 		}
 		text := findings.Read(&f, name)
