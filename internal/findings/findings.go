@@ -13,7 +13,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// Text is what a code stands for. What and Do have places for values: see Fill.
+// Text is the English text of a code. What and Do have places for values: see Fill.
 type Text struct {
 	Check    string
 	Severity task.Severity
@@ -23,7 +23,7 @@ type Text struct {
 // Codes returns all codes, sorted.
 func Codes() []string { return slices.Sorted(maps.Keys(texts)) }
 
-// Of returns what a code stands for. known is false for a code that this version does not have.
+// Of returns the English text of a code. known is false for a code that this version does not have.
 func Of(code string) (t Text, known bool) {
 	t, known = texts[code]
 	return t, known
