@@ -95,8 +95,8 @@ func (r Receiver) pace() Pace {
 
 // Options configures a Runner. Receivers is required.
 type Options struct {
-	// Rules are evaluated in each interval, at most 100, besides the stored rules of the pool: see
-	// SetRule. Default: none; see DefaultRules.
+	// Rules are evaluated in each interval, at most 100, in addition to the stored rules of the pool:
+	// see SetRule. Default: none; see DefaultRules.
 	Rules []Rule
 	// Receivers are the receivers by name.
 	Receivers map[string]Receiver

@@ -51,7 +51,7 @@ func TestSilenceSurvivesARestartAndItsEndIsAnnounced(t *testing.T) {
 			if n.State != StateUnsilenced || n.Firing != 2 || n.Recovered != 1 || n.Silence == nil || n.Silence.Reason != "we move" || n.Silence.EndedBy != ended {
 				t.Errorf("the end is %+v", n)
 			}
-			if text := n.Text(English); !strings.Contains(text, "2 alerts still fire") || !strings.Contains(text, "1 recovered meanwhile") || !strings.Contains(text, "rule depth") {
+			if text := n.Text(English); !strings.Contains(text, "2 alerts still fire") || !strings.Contains(text, "1 ended meanwhile") || !strings.Contains(text, "rule depth") {
 				t.Error(text)
 			}
 			for _, n := range got[0].Notices[1:] {

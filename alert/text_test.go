@@ -70,11 +70,11 @@ func TestNoticesReadWellInBothLanguages(t *testing.T) {
 		}
 	}
 	m := Message{Pool: "media", Notices: []Notice{failed, ended, silence, {State: StateTest}}}
-	if got := m.Title(English); got != "ltsworker pool media: 1 firing, 1 recovered, a silence ended, test message" {
+	if got := m.Title(English); got != "ltsworker pool media: 1 firing, 1 ended, a silence ended, test message" {
 		t.Error(got)
 	}
 	m.Notices = append(m.Notices, m.Notices...)
-	if got := m.Title(English); got != "ltsworker pool media: 2 firing, 2 recovered, 2 silences ended, 2 test messages" {
+	if got := m.Title(English); got != "ltsworker pool media: 2 firing, 2 ended, 2 silences ended, 2 test messages" {
 		t.Error(got)
 	}
 }

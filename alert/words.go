@@ -77,11 +77,11 @@ func (w *wording) unsilenced(n *Notice) string {
 var words = map[Lang]*wording{
 	English: {
 		title: "ltsworker pool %s: %s", comma: ", ", colon: ": ", aside: " (%s)", units: units{"d", "h", "min", "s"},
-		states:     map[NoticeState]string{StateFiring: "%d firing", StateEnded: "%d recovered", StateUnsilenced: "[a silence|%d silences] ended", StateTest: "[test message|%d test messages]"},
+		states:     map[NoticeState]string{StateFiring: "%d firing", StateEnded: "%d ended", StateUnsilenced: "[a silence|%d silences] ended", StateTest: "[test message|%d test messages]"},
 		severities: map[Severity]string{Info: "info", Warning: "warning", Critical: "critical"},
 		since:      "since %s", lasted: "recovered after %s", removed: "ended after %s, because the rule was removed", before: "before: %s", again: "still firing", detail: "last: %s",
 		andMore: "and %d more: %s", test: "this is a test; nothing is wrong", testBy: "this is a test by %s; nothing is wrong",
-		silenceOver: "silence ended", endedBy: "ended by %s", stillFiring: "%d [alert still fires|alerts still fire]", nothingFires: "nothing fires", recovered: "%d recovered meanwhile",
+		silenceOver: "silence ended", endedBy: "ended by %s", stillFiring: "%d [alert still fires|alerts still fire]", nothingFires: "nothing fires", recovered: "%d ended meanwhile",
 		conditions: map[Condition]string{
 			Failed:      "{v} [task|tasks] failed within {w} (limit {t})",
 			FailedShare: "{v} of the tasks failed within {w} (limit {t})",
@@ -104,13 +104,13 @@ var words = map[Lang]*wording{
 	},
 	Chinese: {
 		title: "ltsworker 池 %s：%s", comma: "，", colon: "：", aside: "（%s）", units: units{"天", "小时", "分钟", "秒"},
-		states:     map[NoticeState]string{StateFiring: "%d 条告警", StateEnded: "%d 条恢复", StateUnsilenced: "%d 个静默结束", StateTest: "%d 条测试"},
+		states:     map[NoticeState]string{StateFiring: "%d 条告警", StateEnded: "%d 条结束", StateUnsilenced: "%d 个静默结束", StateTest: "%d 条测试"},
 		severities: map[Severity]string{Info: "提示", Warning: "警告", Critical: "严重"},
 		labels: map[string]string{"rule": "规则", "queue": "队列", "kind": "类型", "group": "分组", "replica": "工作进程", "host": "主机", "trigger": "触发器", "server": "服务器",
 			"subscription": "订阅", "archive": "归档", "check": "检查项"},
 		since: "自 %s", lasted: "%s后恢复", removed: "%s后结束，因为规则已删除", before: "此前：%s", again: "仍在告警", detail: "最近：%s",
 		andMore: "另有 %d 条：%s", test: "这是测试消息，一切正常", testBy: "这是 %s 发起的测试消息，一切正常",
-		silenceOver: "静默结束", endedBy: "由 %s 结束", stillFiring: "仍有 %d 条告警", nothingFires: "当前没有告警", recovered: "期间恢复 %d 条",
+		silenceOver: "静默结束", endedBy: "由 %s 结束", stillFiring: "仍有 %d 条告警", nothingFires: "当前没有告警", recovered: "期间结束 %d 条",
 		conditions: map[Condition]string{
 			Failed:      "{w}内有 {v} 个任务失败（阈值 {t}）",
 			FailedShare: "{w}内 {v} 的任务失败（阈值 {t}）",
