@@ -114,7 +114,8 @@ func (r *Runner) lead(ctx context.Context) {
 	running.Go(func() { r.renew(leading, stop) })
 	r.state, r.memory, r.texts, r.problems = nil, nil, nil, nil
 	r.doctor.Store(nil)
-	failing, inspecting := "", false // once begun, inspections go on
+	failing := ""
+	var stopInspecting context.CancelFunc // nil while no rule needs inspections
 	for leading.Err() == nil {
 		notified, err := r.evaluate(leading)
 		switch {
@@ -131,13 +132,21 @@ func (r *Runner) lead(ctx context.Context) {
 		for _, name := range notified {
 			senders[name].signal()
 		}
-		if r.needs&needDoctor != 0 && !inspecting {
-			inspecting = true
-			running.Go(func() { r.inspect(leading) })
+		switch needed := r.needs&needDoctor != 0; {
+		case needed && stopInspecting == nil:
+			var inspecting context.Context
+			inspecting, stopInspecting = context.WithCancel(leading)
+			running.Go(func() { r.inspect(inspecting) })
+		case !needed && stopInspecting != nil:
+			stopInspecting()
+			stopInspecting = nil
+			r.doctor.Store(nil)
 		}
 		pause(leading, r.opts.Interval)
 	}
-	stop()
+	if stop(); stopInspecting != nil {
+		stopInspecting()
+	}
 	running.Wait()
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
@@ -160,7 +169,10 @@ type inspection struct {
 func (r *Runner) inspect(ctx context.Context) {
 	for ctx.Err() == nil {
 		found, err := inspect(ctx, r.store)
-		if err != nil && ctx.Err() == nil {
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
 			r.log.Error("the pool could not be inspected", "err", err)
 		}
 		r.doctor.Store(&inspection{found, err})

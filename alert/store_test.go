@@ -33,6 +33,7 @@ type fakeStore struct {
 	lags         map[string]task.Lag
 	archives     []task.ArchiveInfo
 	findings     []task.Finding
+	inspections  int // calls of Inspect
 	events       []task.Event
 	page         int    // the most events that ReadEvents returns; 0 for the limit of the call
 	reads        int    // calls of ReadEvents
@@ -121,7 +122,7 @@ func (f *fakeStore) Archives(context.Context) (all []task.ArchiveInfo, err error
 }
 func (f *fakeStore) Inspect(context.Context, task.Inspection) iter.Seq2[task.Finding, error] {
 	var findings []task.Finding
-	err := f.do(func() { findings = slices.Clone(f.findings) })
+	err := f.do(func() { f.inspections++; findings = slices.Clone(f.findings) })
 	return func(yield func(task.Finding, error) bool) {
 		if err != nil {
 			yield(task.Finding{}, err)
@@ -133,6 +134,12 @@ func (f *fakeStore) Inspect(context.Context, task.Inspection) iter.Seq2[task.Fin
 			}
 		}
 	}
+}
+
+// inspected returns the number of inspections since its last call.
+func (f *fakeStore) inspected() (n int) {
+	f.change(func() { n, f.inspections = f.inspections, 0 })
+	return n
 }
 func (f *fakeStore) LastEvent(context.Context) (cursor string, err error) {
 	cursor = "0"
