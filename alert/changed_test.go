@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/internal/faketime"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // watch starts a Runner with a rule that does not apply and these receivers.
@@ -25,6 +26,44 @@ func remove(t *testing.T, f *fakeStore, name string) {
 	if err := RemoveRule(t.Context(), f, name, ""); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Replicas that leave while no rule needs the replicas have not gone.
+func TestReplicasThatLeftUnobservedHaveNotGone(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		f, c := newFakeStore(), &fakeChannel{}
+		list := func(lost int64, names ...string) {
+			f.change(func() {
+				f.replicas, f.stats.LeasesLost = nil, lost
+				for _, name := range names {
+					f.replicas = append(f.replicas, task.ReplicaInfo{ID: name, Host: name, SeenAt: time.Now(), Silent: time.Second, Lease: 30 * time.Second})
+				}
+			})
+		}
+		list(0, "r1", "r2")
+		stop := watch(t, f, map[string]*fakeChannel{"ops": c})
+		gone := Rule{Name: "gone", When: ReplicaGone}
+		store(t, f, gone)
+		pass(time.Minute)
+		remove(t, f, "gone")
+		pass(time.Minute)
+		list(1, "r3")
+		pass(time.Hour)
+		list(1, "r3")
+		store(t, f, gone)
+		pass(time.Minute)
+		stop()
+		watch(t, f, map[string]*fakeChannel{"ops": c})
+		pass(time.Minute)
+		if got := c.messages(); len(got) > 0 {
+			t.Errorf("got %s", texts(got))
+		}
+		list(2)
+		pass(time.Minute)
+		if n := one(t, c); n.Labels["host"] != "r3" {
+			t.Errorf("%+v", n)
+		}
+	})
 }
 
 // The pool is inspected while a rule needs it.

@@ -184,6 +184,11 @@ func (r *Runner) common(s *state, found *round, cursor string, records task.Aler
 	}
 	if r.needs&needReplicas != 0 {
 		set("replicas", encode(map[string]any{"Replicas": s.memory.known, "Lost": s.memory.lost}))
+	} else {
+		clear(s.memory.known) // replicas that leave meanwhile would seem to have gone
+		if records.Fields["replicas"] != "" {
+			w.Remove = append(w.Remove, "replicas")
+		}
 	}
 	rules := make([]evaluated, len(r.rules))
 	for i, rule := range r.rules {
