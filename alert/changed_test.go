@@ -28,6 +28,37 @@ func remove(t *testing.T, f *fakeStore, name string) {
 	}
 }
 
+// A rule with another window counts the events of before.
+func TestChangedWindowHasEarlierEvents(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		f, ops := newFakeStore(), &fakeChannel{}
+		watch(t, f, map[string]*fakeChannel{"ops": ops})
+		rule := Rule{Name: "failures", When: Failed, Threshold: 10, Window: 30 * time.Minute, Repeat: Never}
+		store(t, f, rule)
+		pass(time.Minute)
+		fail := func(n int) {
+			for range n {
+				f.event(task.Event{ID: "t", State: task.Failed, Queue: "q", Kind: "k"})
+				pass(time.Minute)
+			}
+		}
+		fail(20)
+		if n := one(t, ops); n.State != StateFiring {
+			t.Errorf("%+v", n)
+		}
+		rule.Window += time.Minute
+		store(t, f, rule)
+		fail(20)
+		if got := ops.messages(); len(got) > 0 {
+			t.Errorf("while tasks fail: %s", texts(got))
+		}
+		s, err := ReadState(t.Context(), f)
+		if err != nil || len(s.Firing) != 1 || s.Firing[0].Value < 30 || s.Firing[0].Value > 32 {
+			t.Errorf("%+v, %v", s.Firing, err)
+		}
+	})
+}
+
 // Replicas that leave while no rule needs the replicas have not gone.
 func TestReplicasThatLeftUnobservedHaveNotGone(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {

@@ -50,7 +50,10 @@ func (r *Runner) round(ctx context.Context, s *state, records task.AlertRecords)
 	counted := progress{cursor: s.cursor}
 	var unread error // of the events
 	if r.needs&needEvents != 0 {
-		if counted, unread = readEvents(ctx, r.store, s.cursor, s.windows, records.Now, r.opts.Interval); unread == nil {
+		if unread = r.seed(ctx, s, records.Now); unread == nil {
+			counted, unread = readEvents(ctx, r.store, s.cursor, s.windows, records.Now, r.opts.Interval)
+		}
+		if unread == nil {
 			r.reportLag(s, counted)
 		}
 	}

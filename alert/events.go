@@ -34,8 +34,38 @@ func readEvents(ctx context.Context, store Store, after string, w *windows, now 
 	if at, ok := cursorTime(after); ok && now.Sub(at) > w.longest() {
 		after = strconv.FormatInt(now.Add(-w.longest()).UnixMilli(), 10) + "-0"
 	}
+	return countEvents(ctx, store, after, last, w, now, limit)
+}
+
+// seed counts the events of fresh windows that are before the cursor of the others, as far as the
+// stream has them.
+func (r *Runner) seed(ctx context.Context, s *state, now time.Time) error {
+	if s.fresh == nil {
+		return nil
+	}
+	from := now.Add(-s.fresh.longest())
+	if at, ok := cursorTime(s.cursor); ok && from.Before(at) {
+		for _, window := range s.fresh.all { // a part of them may have been counted before an error
+			clear(window.buckets)
+			clear(window.changed)
+		}
+		p, err := countEvents(ctx, r.store, strconv.FormatInt(from.UnixMilli(), 10)+"-0", s.cursor, s.fresh, now, previewTime)
+		if err != nil {
+			return err
+		}
+		if p.cursor != s.cursor && p.behind > 0 && !p.gap {
+			r.log.Warn("too many events for the window of a new alert rule: the newest of them are not counted", "behind", p.behind)
+		}
+	}
+	s.fresh = nil
+	return nil
+}
+
+// countEvents counts the events after a cursor, up to the one at last.
+func countEvents(ctx context.Context, store Store, after, last string, w *windows, now time.Time, limit time.Duration) (p progress, err error) {
 	begin := time.Now()
 	p.cursor = after
+	end, known := cursorTime(last)
 	// Events that are newer than last are for the next round.
 	for p.cursor != last {
 		if time.Since(begin) >= limit {
@@ -59,14 +89,13 @@ func readEvents(ctx context.Context, store Store, after string, w *windows, now 
 		if len(events) == 0 {
 			break
 		}
-		reached := false
 		for _, e := range events {
+			// An entry of the stream may have several events, and the last one may have been trimmed.
+			if at, ok := cursorTime(e.Cursor); p.cursor == last && e.Cursor != last || known && ok && at.After(end) {
+				return p, nil
+			}
 			w.count(e)
 			p.cursor = e.Cursor
-			reached = reached || e.Cursor == last
-		}
-		if reached {
-			break
 		}
 	}
 	return p, nil

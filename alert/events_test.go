@@ -92,7 +92,7 @@ func TestWindowOfARuleHasBucketsOfItsOwn(t *testing.T) {
 	w.write(now, &to)
 	next := newWindows([]Rule{short})
 	for field, text := range to.Set {
-		next.load(field, text)
+		next.load(field, text, nil)
 	}
 	if n := len(next.over(now, &short)); n != 1 || len(to.Set) != 2 || len(next.stale) != 1 {
 		t.Errorf("%d of %v, stale %v", n, to.Set, next.stale)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -221,6 +222,7 @@ type state struct {
 	recovered map[string]int // by silence
 	beyond    map[string]int // by rule
 	windows   *windows
+	fresh     *windows // those whose earlier events are not counted yet; nil for none
 	memory    *memory
 	cursor    string
 	unsure    bool // the last write may have failed: the store may have another state
@@ -230,6 +232,8 @@ type state struct {
 // load reads the state from the records of the store.
 func (r *Runner) load(records task.AlertRecords) *state {
 	s := &state{alerts: map[string]*Alert{}, recovered: map[string]int{}, beyond: map[string]int{}, windows: newWindows(r.rules), memory: newMemory(r.rules), cursor: records.Fields["cursor"]}
+	before := newWindows(slices.Concat(readEvaluated(records.Fields["rules"])))
+	s.fresh = s.windows.since(before)
 	for field, text := range records.Fields {
 		switch kind, rest, _ := strings.Cut(field, ":"); kind {
 		case "a":
@@ -238,7 +242,7 @@ func (r *Runner) load(records task.AlertRecords) *state {
 				s.alerts[field] = a
 			}
 		case "w":
-			s.windows.load(field, text)
+			s.windows.load(field, text, s.fresh)
 		case "m":
 			var n int
 			if json.Unmarshal([]byte(text), &n) == nil {

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,6 +77,16 @@ func (w *windows) longest() (d time.Duration) {
 		d = max(d, length)
 	}
 	return d
+}
+
+// since returns the windows with a length that earlier ones do not have, nil for none.
+func (w *windows) since(earlier *windows) *windows {
+	fresh := &windows{groups: w.groups, all: maps.Clone(w.all)}
+	maps.DeleteFunc(fresh.all, func(length time.Duration, _ *window) bool { return earlier.all[length] != nil })
+	if len(fresh.all) == 0 {
+		return nil
+	}
+	return fresh
 }
 
 // count counts an event. It ignores one that no condition uses.
@@ -198,14 +209,15 @@ type storedTally struct {
 	tally
 }
 
-// load reads a bucket from the store.
-func (w *windows) load(field, text string) {
+// load reads a bucket from the store, unless its window is a fresh one.
+func (w *windows) load(field, text string, fresh *windows) {
 	seconds, ms, _ := strings.Cut(strings.TrimPrefix(field, "w:"), ":")
 	length, err := strconv.ParseInt(seconds, 10, 64)
 	window := w.all[time.Duration(length)*time.Second]
 	start, failed := strconv.ParseInt(ms, 10, 64)
 	var list []storedTally
-	if err != nil || failed != nil || window == nil || json.Unmarshal([]byte(text), &list) != nil {
+	old := window != nil && (fresh == nil || fresh.all[window.length] == nil)
+	if err != nil || failed != nil || !old || json.Unmarshal([]byte(text), &list) != nil {
 		w.stale = append(w.stale, field)
 		return
 	}
