@@ -48,7 +48,8 @@ func alertKey(rule string, labels map[string]string) string {
 	return b.String()
 }
 
-// maxAlerts bounds the alerts of a pool, maxPerRule those of a rule. Alerts that exist come first,
+// maxAlerts bounds the alerts of a pool that have the severity of a rule or a higher one, so that a rule
+// keeps none with a higher severity out. maxPerRule bounds those of a rule. Alerts that exist come first,
 // then the greatest values. The others are only counted.
 const maxAlerts, maxPerRule = 3000, 1000
 
@@ -101,16 +102,18 @@ func (j *judge) rule(r *Rule, samples []sample) {
 	})
 	beyond := max(len(over)-maxPerRule, 0)
 	over = over[:len(over)-beyond]
+	room := j.room(r)
 	found := map[string]bool{}
 	for _, s := range over {
 		key := alertKey(r.Name, s.labels)
 		found[key] = true
 		a := j.alerts[key]
 		if a == nil {
-			if len(j.alerts) >= maxAlerts {
+			if room == 0 {
 				beyond++
 				continue
 			}
+			room--
 			a = &Alert{Rule: r.Name, Labels: s.labels, Since: j.now}
 			j.alerts[key] = a
 		}
@@ -134,6 +137,17 @@ func (j *judge) rule(r *Rule, samples []sample) {
 			j.absent(r, key, a)
 		}
 	}
+}
+
+// room returns how many new alerts a rule can have.
+func (j *judge) room(r *Rule) int {
+	n := 0
+	for _, a := range j.alerts {
+		if slices.Index(severities, a.Severity) >= slices.Index(severities, r.Severity) {
+			n++
+		}
+	}
+	return max(maxAlerts-n, 0)
 }
 
 // count announces for how many sets of labels the rule applies beyond those that have alerts. An

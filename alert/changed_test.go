@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -95,6 +96,24 @@ func TestReplicasThatLeftUnobservedHaveNotGone(t *testing.T) {
 			t.Errorf("%+v", n)
 		}
 	})
+}
+
+// Less severe alerts keep no place from a critical one. Those that are as severe do.
+func TestCriticalAlertHasAPlace(t *testing.T) {
+	for _, c := range []struct {
+		held, new Severity
+		place     bool
+	}{{Info, Critical, true}, {Info, Warning, true}, {Warning, Critical, true}, {Info, Info, false}, {Critical, Critical, false}, {Critical, Info, false}} {
+		j := &judge{now: time.Now(), alerts: map[string]*Alert{}, to: func(*Rule) []string { return []string{"ops"} }, beyond: map[string]int{}}
+		for i := range maxAlerts {
+			j.alerts[fmt.Sprint("a:noise", i)] = &Alert{Rule: fmt.Sprint("noise", i), Severity: c.held}
+		}
+		r := Rule{Name: "paused", When: PoolPaused, Severity: c.new}.WithDefaults()
+		j.rule(&r, []sample{{value: 5}})
+		if place := j.alerts["a:paused"] != nil; place != c.place || place == (j.beyond["paused"] == 1) {
+			t.Errorf("%+v: a place %v, beyond %v", c, place, j.beyond)
+		}
+	}
 }
 
 // The pool is inspected while a rule needs it.
