@@ -27,6 +27,12 @@ type Alert struct {
 	When      Condition     `json:"when"`
 	Threshold float64       `json:"threshold,omitempty"`
 	Window    time.Duration `json:"window,omitempty"`
+	// By is that of the rule, sorted. To are the receivers that were informed. Both are nil if another
+	// version has written the alert, and To is nil before the first message.
+	By []string `json:"by,omitzero"`
+	To []string `json:"to,omitzero"`
+	// NoRecovery is that of the rule, for the end of the alert after the rule was removed.
+	NoRecovery bool `json:"no_recovery,omitempty"`
 
 	released bool      // a silence of it has ended in this round
 	written  time.Time // when it was last written to the store, and its value then
@@ -57,13 +63,27 @@ const maxAlerts, maxPerRule = 3000, 1000
 type change struct {
 	key     string
 	set     *Alert // nil removes it
-	notices []Notice
-	to      []string // the receivers of the notices
+	notices []addressed
 
-	// For a rule with too many alerts: the value of the field, and how many more are counted.
+	// For a rule with too many alerts: the value of the field, how many more are counted, and the
+	// receivers.
 	text string
 	more int
 	rule string
+	to   []string
+}
+
+// addressed is a notice with its receivers.
+type addressed struct {
+	Notice
+	to []string
+}
+
+// add adds a notice, if it has receivers.
+func (c *change) add(n Notice, to []string) {
+	if len(to) > 0 {
+		c.notices = append(c.notices, addressed{n, to})
+	}
 }
 
 // judge compares the samples of a round with the alerts of the round before.
@@ -72,13 +92,14 @@ type judge struct {
 	alerts   map[string]*Alert
 	silences []Silence // active ones
 	resends  map[string]time.Duration
-	to       func(*Rule) []string // the receivers of a rule
+	to       func(*Rule) []string // the receivers of a rule that this process has
 	changes  []change
 	// unread reports whether the data that decides about an alert has not been read yet.
 	unread func(*Rule, *Alert) bool
 	// recovered counts alerts that ended while they were silenced, by the id of the silence.
 	recovered map[string]int
-	beyond    map[string]int // by rule: sets of labels without an alert, because there are too many
+	beyond    map[string]int  // by rule: sets of labels without an alert, because there are too many
+	unusable  map[string]bool // the stored rules that this version cannot read
 }
 
 // rule judges the samples of one rule.
@@ -102,6 +123,7 @@ func (j *judge) rule(r *Rule, samples []sample) {
 	})
 	beyond := max(len(over)-maxPerRule, 0)
 	over = over[:len(over)-beyond]
+	changed := j.endChanged(r)
 	room := j.room(r)
 	found := map[string]bool{}
 	for _, s := range over {
@@ -118,18 +140,27 @@ func (j *judge) rule(r *Rule, samples []sample) {
 			j.alerts[key] = a
 		}
 		before := *a
+		if slices.Index(severities, r.Severity) > slices.Index(severities, a.Severity) && a.Severity != "" {
+			a.released = true // announce it as a new one
+		}
 		a.Severity, a.Value, a.Detail, a.Seen = r.Severity, s.value, task.CutHead(s.detail, maxDetail), j.now
 		a.When, a.Threshold, a.Window = r.When, r.Limit(), r.Window
+		a.By, a.NoRecovery = r.splits(), r.NoRecovery
 		if !a.Firing() && j.now.Sub(a.Since) >= r.For {
 			a.Fired = j.now
 		}
 		c := j.announce(r, a)
+		c.notices = append(changed[key].notices, c.notices...)
+		delete(changed, key)
 		// A new value is written with other changes of the alert, after a large change, and from time to time.
 		old := j.now.Sub(a.written) >= max(r.Keep/2, 15*time.Second) || math.Abs(a.Value-a.value) > math.Abs(a.value)/2
 		if len(c.notices) > 0 || a.Fired != before.Fired || a.Silence != before.Silence || a.written.IsZero() || old {
 			a.written, a.value = j.now, a.Value
 			j.changes = append(j.changes, c)
 		}
+	}
+	for _, c := range changed {
+		j.changes = append(j.changes, c)
 	}
 	j.count(r, beyond)
 	for key, a := range j.alerts {
@@ -148,6 +179,34 @@ func (j *judge) room(r *Rule) int {
 		}
 	}
 	return max(maxAlerts-n, 0)
+}
+
+// endChanged ends the alerts of a rule that was changed so that it is about other things than they are.
+// It returns the changes by the keys of the alerts.
+func (j *judge) endChanged(r *Rule) map[string]change {
+	all := map[string]change{}
+	for key, a := range j.alerts {
+		if a.Rule == r.Name && !r.covers(a) {
+			all[key] = j.ended(r, key, a, func(n *Notice) { n.Changed = true })
+		}
+	}
+	return all
+}
+
+// splits returns By, sorted and not nil.
+func (r *Rule) splits() []string {
+	by := append([]string{}, r.By...)
+	slices.Sort(by)
+	return by
+}
+
+// covers reports whether an alert of the rule may be one of the rule as it is now.
+func (r *Rule) covers(a *Alert) bool {
+	in := func(patterns []string, label string) bool {
+		name, found := a.Labels[label]
+		return !found || matches(patterns, name)
+	}
+	return a.When == r.When && (a.By == nil || slices.Equal(a.By, r.splits())) && in(r.Queues, "queue") && in(r.Kinds, "kind") && in(r.Groups, "group")
 }
 
 // count announces for how many sets of labels the rule applies beyond those that have alerts. An
@@ -181,6 +240,8 @@ func (j *judge) announce(r *Rule, a *Alert) change {
 	if !a.Firing() {
 		return c
 	}
+	to := j.to(r)
+	j.readdress(r, a, to, &c)
 	a.Silence = ""
 	for _, s := range j.silences {
 		if s.silences(a) {
@@ -192,32 +253,72 @@ func (j *judge) announce(r *Rule, a *Alert) change {
 		}
 	}
 	again := !a.Sent.IsZero() && !a.released
-	a.released = false
+	n := a.notice(StateFiring, again)
+	n.At = j.now
 	if !again || r.Repeat > 0 && j.now.Sub(a.Sent) >= r.Repeat {
-		if c.to = j.to(r); len(c.to) == 0 {
+		if len(to) == 0 {
 			return c // it is announced when the rule has a receiver
 		}
-		n := a.notice(StateFiring, again)
-		n.At = j.now
-		c.notices = []Notice{n}
-		a.Sent, a.Resent = j.now, j.now
+		a.released = false
+		c.add(n, to)
+		a.To, a.Sent, a.Resent = to, j.now, j.now
 		return c
+	}
+	if added := without(to, a.To); len(added) > 0 {
+		n.Again = false
+		c.add(n, added)
+		a.To = slices.Concat(a.To, added)
 	}
 	j.resend(r, a, &c)
 	return c
 }
 
+// readdress ends an alert for the receivers that were informed and that its rule no longer has.
+func (j *judge) readdress(r *Rule, a *Alert, to []string, c *change) {
+	if a.Sent.IsZero() {
+		return
+	}
+	if a.To == nil {
+		a.To = to // another version has announced it
+	}
+	// Receivers that only another process has stay informed.
+	gone := without(j.informed(r, a), to)
+	a.To = without(a.To, gone)
+	if !r.NoRecovery {
+		n := a.notice(StateEnded, false)
+		n.Ended, n.Changed = j.now, true
+		c.add(n, gone)
+	}
+}
+
+// informed returns the receivers that this process has and that were informed of the alert.
+func (j *judge) informed(r *Rule, a *Alert) []string {
+	switch {
+	case a.To == nil:
+		return j.to(r)
+	case len(a.To) == 0:
+		return nil // a rule without receivers has all
+	}
+	return j.to(&Rule{To: a.To})
+}
+
+// without returns the names that are not among others.
+func without(names, others []string) []string {
+	return slices.DeleteFunc(append([]string{}, names...), func(name string) bool { return slices.Contains(others, name) })
+}
+
 // resend sends an alert that was announced before to the receivers that are a Resender.
 func (j *judge) resend(r *Rule, a *Alert, c *change) {
-	for _, receiver := range j.to(r) {
+	var to []string
+	for _, receiver := range j.informed(r, a) {
 		if every := j.resends[receiver]; every > 0 && j.now.Sub(a.Resent) >= every {
-			c.to = append(c.to, receiver)
+			to = append(to, receiver)
 		}
 	}
-	if len(c.to) > 0 {
+	if len(to) > 0 {
 		n := a.notice(StateFiring, true)
 		n.Resend, n.At = true, j.now
-		c.notices = []Notice{n}
+		c.add(n, to)
 		a.Resent = j.now
 	}
 }
@@ -230,11 +331,11 @@ func (j *judge) absent(r *Rule, key string, a *Alert) {
 		}
 		return
 	}
-	j.end(r, key, a, false)
+	j.changes = append(j.changes, j.ended(r, key, a, func(*Notice) {}))
 }
 
-// end removes an alert and announces that. removed says that its rule no longer exists.
-func (j *judge) end(r *Rule, key string, a *Alert, removed bool) {
+// ended removes an alert and announces that. reason sets why it has ended.
+func (j *judge) ended(r *Rule, key string, a *Alert, reason func(*Notice)) change {
 	c := change{key: key}
 	delete(j.alerts, key)
 	switch {
@@ -247,29 +348,28 @@ func (j *judge) end(r *Rule, key string, a *Alert, removed bool) {
 		}
 	case !r.NoRecovery:
 		n := a.notice(StateEnded, false)
-		n.Ended, n.Removed = j.now, removed
-		c.notices, c.to = []Notice{n}, j.to(r)
+		n.Ended = j.now
+		reason(&n)
+		c.add(n, j.informed(r, a))
 	}
-	j.changes = append(j.changes, c)
+	return c
 }
 
-// forget ends the alerts of rules that no longer exist. before are the rules of the last evaluation.
-func (j *judge) forget(rules, before []Rule) {
-	has := func(all []Rule, name string) int {
-		return slices.IndexFunc(all, func(r Rule) bool { return r.Name == name })
+// forget ends the alerts of rules that no longer exist. Those of rules that this version cannot read
+// stay as they are.
+func (j *judge) forget(rules []Rule) {
+	gone := func(name string) bool {
+		return !j.unusable[name] && !slices.ContainsFunc(rules, func(r Rule) bool { return r.Name == name })
 	}
 	for key, a := range j.alerts {
-		if has(rules, a.Rule) >= 0 {
-			continue
+		if gone(a.Rule) {
+			// The receivers of an alert of another version are unknown.
+			rule := Rule{Name: a.Rule, NoRecovery: a.NoRecovery || a.To == nil}
+			j.changes = append(j.changes, j.ended(&rule, key, a, func(n *Notice) { n.Removed = true }))
 		}
-		rule := Rule{Name: a.Rule, NoRecovery: true} // its receivers are unknown
-		if i := has(before, a.Rule); i >= 0 {
-			rule = before[i]
-		}
-		j.end(&rule, key, a, true)
 	}
 	for name := range j.beyond {
-		if has(rules, name) < 0 {
+		if gone(name) {
 			delete(j.beyond, name)
 			j.changes = append(j.changes, change{key: beyondField(name)})
 		}

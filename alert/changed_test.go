@@ -1,7 +1,10 @@
 package alert
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,6 +29,98 @@ func remove(t *testing.T, f *fakeStore, name string) {
 	t.Helper()
 	if err := RemoveRule(t.Context(), f, name, ""); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A receiver that a rule no longer has gets the end of its alerts, and a new one gets those that fire.
+func TestChangedReceiversAreInformed(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		f, a, b, both := newFakeStore(), &fakeChannel{}, &fakeChannel{}, &fakeChannel{again: time.Minute}
+		f.waits("q", 50)
+		watch(t, f, map[string]*fakeChannel{"a": a, "b": b, "both": both})
+		store(t, f, Rule{Name: "depth", When: Waiting, Threshold: 10, Repeat: Never, To: []string{"a", "both"}})
+		pass(time.Minute)
+		if n := one(t, a); n.State != StateFiring {
+			t.Errorf("%+v", n)
+		}
+		began := one(t, both).Since
+		store(t, f, Rule{Name: "depth", When: Waiting, Threshold: 10, Repeat: Never, To: []string{"b", "both"}})
+		pass(25 * time.Second)
+		if n := one(t, a); n.State != StateEnded || !n.Changed || !strings.Contains(n.Text(English), "because the rule was changed") {
+			t.Errorf("%+v: %s", n, n.Text(English))
+		}
+		if n := one(t, b); n.State != StateFiring || n.Again || !n.Since.Equal(began) {
+			t.Errorf("%+v", n)
+		}
+		for _, m := range both.messages() {
+			for i := range m.Notices {
+				if !m.Notices[i].Resend {
+					t.Errorf("a receiver that stays got %+v", m.Notices[i])
+				}
+			}
+		}
+		f.waits("q", 0)
+		pass(5 * time.Minute)
+		if n := one(t, b); n.State != StateEnded || n.Changed {
+			t.Errorf("%+v", n)
+		}
+		if got := a.messages(); len(got) > 0 {
+			t.Errorf("the earlier receiver got %s", texts(got))
+		}
+	})
+}
+
+// A rule with another condition, other labels or without the queue has other alerts. An alert that
+// becomes more severe is announced as a new one.
+func TestChangedRuleHasOtherAlerts(t *testing.T) {
+	changed := func(n Notice) bool { return n.State == StateEnded && n.Changed }
+	for _, c := range []struct {
+		name          string
+		before, after Rule
+		ends          bool
+		fires         Severity
+	}{
+		{"when", Rule{When: Waiting, Threshold: 10}, Rule{When: OldestWait, Threshold: 60, Severity: Critical}, true, Critical},
+		{"when with for", Rule{When: Waiting, Threshold: 10}, Rule{When: OldestWait, Threshold: 60, For: time.Hour}, true, ""},
+		{"queues", Rule{When: Waiting, Threshold: 10}, Rule{When: Waiting, Threshold: 10, Queues: []string{"other"}}, true, ""},
+		{"by", Rule{When: Failed, Threshold: 1}, Rule{When: Failed, Threshold: 1, By: []string{"queue"}}, true, Warning},
+		{"by group", Rule{When: Failed, Threshold: 1}, Rule{When: Failed, Threshold: 1, By: []string{"group", "kind"}}, true, Warning},
+		{"order of by", Rule{When: Failed, Threshold: 1, By: []string{"queue", "kind"}}, Rule{When: Failed, Threshold: 1, By: []string{"kind", "queue"}}, false, ""},
+		{"higher severity", Rule{When: Waiting, Threshold: 10}, Rule{When: Waiting, Threshold: 10, Severity: Critical}, false, Critical},
+		{"lower severity", Rule{When: Waiting, Threshold: 10}, Rule{When: Waiting, Threshold: 10, Severity: Info}, false, ""},
+	} {
+		faketime.Test(t, func(t *testing.T) {
+			f, ops := newFakeStore(), &fakeChannel{}
+			f.waits("q", 50)
+			f.oldest["q"] = time.Now().Add(-time.Hour)
+			watch(t, f, map[string]*fakeChannel{"ops": ops})
+			c.before.Name, c.after.Name = "r", "r"
+			store(t, f, c.before)
+			pass(11 * time.Second) // the first evaluation begins with the newest event
+			for range 2 {
+				f.event(task.Event{ID: "t", Kind: "k", Queue: "q", State: task.Failed})
+			}
+			pass(30 * time.Second)
+			one(t, ops)
+			store(t, f, c.after)
+			pass(5 * time.Minute)
+			ends, fires := 0, Severity("")
+			for _, m := range ops.messages() {
+				for _, n := range m.Notices {
+					switch {
+					case changed(n):
+						ends++
+					case n.State == StateFiring && !n.Again:
+						fires = n.Severity
+					default:
+						t.Errorf("%s: %s", c.name, n.Text(English))
+					}
+				}
+			}
+			if ends == 1 != c.ends || ends > 1 || fires != c.fires {
+				t.Errorf("%s: %d ends, fires with severity %q", c.name, ends, fires)
+			}
+		})
 	}
 }
 
@@ -56,6 +151,55 @@ func TestChangedWindowHasEarlierEvents(t *testing.T) {
 		s, err := ReadState(t.Context(), f)
 		if err != nil || len(s.Firing) != 1 || s.Firing[0].Value < 30 || s.Firing[0].Value > 32 {
 			t.Errorf("%+v, %v", s.Firing, err)
+		}
+	})
+}
+
+// flaky is a fakeStore whose second write of ends fails once.
+type flaky struct {
+	*fakeStore
+	ends int // writes that remove alerts; -1 before the failure is wanted
+}
+
+func (f *flaky) WriteAlerts(ctx context.Context, owner string, w task.AlertWrite) (bool, error) {
+	failed := false
+	f.change(func() {
+		if f.ends >= 0 && len(w.Remove) > 0 {
+			f.ends++
+			failed = f.ends == 2
+		}
+	})
+	if failed {
+		return false, errors.New("i/o timeout")
+	}
+	return f.fakeStore.WriteAlerts(ctx, owner, w)
+}
+
+// The ends of the alerts of a removed rule are in several writes. None is lost if one of these fails.
+func TestEndsAreNotLostBetweenTwoWrites(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		f, c := &flaky{newFakeStore(), -1}, &fakeChannel{}
+		const all = 2*perWrite + 50
+		for i := range all {
+			f.waits(fmt.Sprint("q", i), 50)
+		}
+		store(t, f.fakeStore, Rule{Name: "depth", When: Waiting, Threshold: 10, To: []string{"ops"}})
+		r, err := New(f, Options{Rules: []Rule{dog()}, Receivers: map[string]Receiver{"ops": {Channel: c}, "other": {Channel: &fakeChannel{}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); r.Run(ctx) }()
+		pass(3 * time.Minute)
+		c.messages()
+		f.change(func() { f.ends = 0 })
+		remove(t, f.fakeStore, "depth")
+		pass(5 * time.Minute)
+		cancel()
+		<-done
+		if n := counts(c.messages()); f.ends < 2 || n[StateEnded] != all {
+			t.Errorf("%d writes, %v", f.ends, n)
 		}
 	})
 }
@@ -114,6 +258,41 @@ func TestCriticalAlertHasAPlace(t *testing.T) {
 			t.Errorf("%+v: a place %v, beyond %v", c, place, j.beyond)
 		}
 	}
+}
+
+// The alerts of a rule that this version cannot read stay until it can be read or is removed.
+func TestAlertsOfAnUnreadableRuleStay(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		f, c, other := newFakeStore(), &fakeChannel{}, &fakeChannel{}
+		f.waits("q", 50)
+		to := map[string]*fakeChannel{"ops": c, "other": other}
+		stop := watch(t, f, to)
+		rule := Rule{Name: "depth", When: Waiting, Threshold: 10, To: []string{"ops"}}
+		store(t, f, rule)
+		pass(time.Minute)
+		one(t, c)
+		later := strings.Replace(f.rules["depth"], `"rule":{`, `"rule":{"colour":"red",`, 1)
+		f.change(func() { f.rules["depth"] = later })
+		pass(time.Hour)
+		stop()
+		watch(t, f, to)
+		pass(time.Hour)
+		store(t, f, rule)
+		pass(time.Hour)
+		if got := c.messages(); len(got) > 0 {
+			t.Errorf("got %s", texts(got))
+		}
+		f.change(func() { f.rules["depth"] = later })
+		pass(time.Minute)
+		remove(t, f, "depth")
+		pass(time.Minute)
+		if n := one(t, c); !n.Removed {
+			t.Errorf("%+v", n)
+		}
+		if got := other.messages(); len(got) > 0 {
+			t.Errorf("another receiver got %s", texts(got))
+		}
+	})
 }
 
 // The pool is inspected while a rule needs it.

@@ -69,12 +69,12 @@ func (r *Runner) round(ctx context.Context, s *state, records task.AlertRecords)
 	if found.findings, err = r.findings(); err != nil {
 		found.failed |= needDoctor
 	}
-	j := &judge{now: found.at, alerts: s.alerts, resends: r.resends(records), to: r.receivers, unread: found.unread, recovered: s.recovered, beyond: s.beyond}
+	j := &judge{now: found.at, alerts: s.alerts, resends: r.resends(records), to: r.receivers, unread: found.unread, recovered: s.recovered, beyond: s.beyond,
+		unusable: r.unusable}
 	j.clamp()
 	ended := j.readSilences(records)
 	r.judgeRules(j, found)
-	own, stored := readEvaluated(records.Fields["rules"])
-	j.forget(r.rules, slices.Concat(own, stored))
+	j.forget(r.rules)
 	first := r.common(s, found, counted.cursor, records)
 	r.endSilences(&first, j, ended)
 	if err := r.write(ctx, first, byUrgency(j.changes)); err != nil {
@@ -123,14 +123,20 @@ func (r *Runner) judgeRules(j *judge, found *round) {
 // notified returns the receivers that have notices in the first write or in the changes.
 func (j *judge) notified(first *task.AlertWrite) []string {
 	names := map[string]bool{}
+	to := func(all []string) {
+		for _, name := range all {
+			names[name] = true
+		}
+	}
 	for _, n := range first.Notices {
 		names[n.Receiver] = true
 	}
 	for _, c := range j.changes {
-		if len(c.notices) > 0 || c.more > 0 {
-			for _, to := range c.to {
-				names[to] = true
-			}
+		for _, n := range c.notices {
+			to(n.to)
+		}
+		if c.more > 0 {
+			to(c.to)
 		}
 	}
 	return slices.Collect(maps.Keys(names))
@@ -254,7 +260,7 @@ func byUrgency(changes []change) []change {
 	for i, c := range changes {
 		all[i].change = c
 		if len(c.notices) > 0 {
-			n := c.notices[0]
+			n := c.notices[len(c.notices)-1] // the first may be the end of the alert before a change of its rule
 			all[i].severity, all[i].rank = -slices.Index(severities, n.Severity), ranks[n.Rule]
 			ranks[n.Rule]++
 		}
@@ -287,8 +293,8 @@ func (r *Runner) write(ctx context.Context, w task.AlertWrite, changes []change)
 				w.Set[c.key] = encode(c.set)
 			}
 			for _, n := range c.notices {
-				for _, to := range c.to {
-					w.Notices = append(w.Notices, task.AlertNotice{Receiver: to, Text: encode(n), Count: n.countField()})
+				for _, to := range n.to {
+					w.Notices = append(w.Notices, task.AlertNotice{Receiver: to, Text: encode(n.Notice), Count: n.countField()})
 				}
 			}
 		}

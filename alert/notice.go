@@ -34,6 +34,7 @@ type Notice struct {
 	Again     bool              `json:"again,omitempty"`   // it was announced before
 	Resend    bool              `json:"resend,omitempty"`  // it only repeats the alert for a Resender
 	Removed   bool              `json:"removed,omitempty"` // the alert has ended because its rule was removed
+	Changed   bool              `json:"changed,omitempty"` // the alert has ended because its rule was changed
 	At        time.Time         `json:"at,omitzero"`       // when the notice was made
 	Detail    string            `json:"detail,omitempty"`
 

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// use takes the stored rules for the next round, besides those of the options. It logs the problem of
+// use takes the stored rules for the next round, in addition to those of the options. It logs the problem of
 // a stored rule once. It reports whether the rules have changed.
 func (r *Runner) use(texts map[string]string) bool {
 	if r.texts != nil && maps.Equal(r.texts, texts) {
@@ -34,10 +34,13 @@ func (r *Runner) use(texts map[string]string) bool {
 // stored ones. Nil receivers are unknown.
 func (r *Runner) merge(texts map[string]string, receivers []string) []StoredRule {
 	stored := mergeRules(texts, r.opts.Rules, receivers)
-	r.rules = slices.Clone(r.opts.Rules)
+	r.rules, r.unusable = slices.Clone(r.opts.Rules), map[string]bool{}
 	for i := range stored {
-		if s := &stored[i]; s.usable() {
+		switch s := &stored[i]; {
+		case s.usable():
 			r.rules = append(r.rules, s.WithDefaults())
+		case s.Err != nil:
+			r.unusable[s.Name] = true
 		}
 	}
 	r.needs = 0

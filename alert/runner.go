@@ -31,6 +31,7 @@ type Runner struct {
 	ahead atomic.Int64 // the clock of the store minus that of this process, in ns
 
 	rules    []Rule            // of the options, then the stored ones that are used
+	unusable map[string]bool   // the stored rules that this version cannot read
 	needs    need              // of the rules
 	texts    map[string]string // the stored rules that rules was made from; nil for not read yet
 	problems map[string]string // of stored rules, as they were logged

@@ -54,7 +54,11 @@ func TestStoredRulesAreUsedFromTheNextEvaluation(t *testing.T) {
 			t.Errorf("%+v", n)
 		}
 		store(t, f, Rule{Name: "depth", When: Waiting, Threshold: 20, Severity: Critical, Repeat: time.Minute, To: []string{"ops"}})
-		pass(time.Minute + 11*time.Second)
+		pass(11 * time.Second)
+		if n := one(t, c); n.State != StateFiring || n.Again || n.Severity != Critical {
+			t.Errorf("%+v", n)
+		}
+		pass(time.Minute)
 		if n := one(t, c); n.State != StateFiring || !n.Again || n.Threshold != 20 || n.Severity != Critical {
 			t.Errorf("%+v", n)
 		}

@@ -136,10 +136,14 @@ func (n *Notice) Text(lang Lang) string {
 	condition := w.condition(n, w.units.text)
 	if n.State == StateEnded {
 		lasted := w.units.text(n.Ended.Sub(n.Since))
-		if n.Removed {
-			return text + w.colon + fmt.Sprintf(w.removed, lasted) + w.comma + fmt.Sprintf(w.before, condition)
+		end := w.lasted
+		switch {
+		case n.Removed:
+			end = w.removed
+		case n.Changed:
+			end = w.changed
 		}
-		return text + w.colon + fmt.Sprintf(w.lasted, lasted) + w.comma + fmt.Sprintf(w.before, condition)
+		return text + w.colon + fmt.Sprintf(end, lasted) + w.comma + fmt.Sprintf(w.before, condition)
 	}
 	text += w.colon + condition
 	if !n.Since.IsZero() {

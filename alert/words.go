@@ -18,7 +18,7 @@ type wording struct {
 	labels                     map[string]string
 	conditions                 map[Condition]string
 	since, lasted, before      string
-	removed                    string
+	removed, changed           string
 	again, detail              string
 	andMore, test, testBy      string
 	silenceOver, endedBy       string
@@ -79,7 +79,7 @@ var words = map[Lang]*wording{
 		title: "ltsworker pool %s: %s", comma: ", ", colon: ": ", aside: " (%s)", units: units{"d", "h", "min", "s"},
 		states:     map[NoticeState]string{StateFiring: "%d firing", StateEnded: "%d ended", StateUnsilenced: "[a silence|%d silences] ended", StateTest: "[test message|%d test messages]"},
 		severities: map[Severity]string{Info: "info", Warning: "warning", Critical: "critical"},
-		since:      "since %s", lasted: "recovered after %s", removed: "ended after %s, because the rule was removed", before: "before: %s", again: "still firing", detail: "last: %s",
+		since:      "since %s", lasted: "recovered after %s", removed: "ended after %s, because the rule was removed", changed: "ended after %s, because the rule was changed", before: "before: %s", again: "still firing", detail: "last: %s",
 		andMore: "and %d more: %s", test: "this is a test; nothing is wrong", testBy: "this is a test by %s; nothing is wrong",
 		silenceOver: "silence ended", endedBy: "ended by %s", stillFiring: "%d [alert still fires|alerts still fire]", nothingFires: "nothing fires", recovered: "%d ended meanwhile",
 		conditions: map[Condition]string{
@@ -108,7 +108,7 @@ var words = map[Lang]*wording{
 		severities: map[Severity]string{Info: "提示", Warning: "警告", Critical: "严重"},
 		labels: map[string]string{"rule": "规则", "queue": "队列", "kind": "类型", "group": "分组", "replica": "工作进程", "host": "主机", "trigger": "触发器", "server": "服务器",
 			"subscription": "订阅", "archive": "归档", "check": "检查项"},
-		since: "自 %s", lasted: "%s后恢复", removed: "%s后结束，因为规则已删除", before: "此前：%s", again: "仍在告警", detail: "最近：%s",
+		since: "自 %s", lasted: "%s后恢复", removed: "%s后结束，因为规则已删除", changed: "%s后结束，因为规则已更改", before: "此前：%s", again: "仍在告警", detail: "最近：%s",
 		andMore: "另有 %d 条：%s", test: "这是测试消息，一切正常", testBy: "这是 %s 发起的测试消息，一切正常",
 		silenceOver: "静默结束", endedBy: "由 %s 结束", stillFiring: "仍有 %d 条告警", nothingFires: "当前没有告警", recovered: "期间结束 %d 条",
 		conditions: map[Condition]string{

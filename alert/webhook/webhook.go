@@ -242,6 +242,7 @@ type notice struct {
 	Ended     time.Time         `json:"ended,omitzero"`
 	Again     bool              `json:"again,omitempty"`
 	Removed   bool              `json:"removed,omitempty"`
+	Changed   bool              `json:"changed,omitempty"`
 	Detail    string            `json:"detail,omitempty"`
 	Silence   *alert.Silence    `json:"silence,omitempty"`
 	Firing    int               `json:"firing,omitempty"`
@@ -254,7 +255,7 @@ func (w *Webhook) Send(ctx context.Context, m *alert.Message) (string, error) {
 	b := body{ID: m.ID, Pool: m.Pool, At: m.At, Title: m.Title(m.Lang), Firing: m.Count(alert.StateFiring), Ended: m.Count(alert.StateEnded), Notices: []notice{}, More: m.More, Console: m.Console}
 	for i := range m.Notices {
 		n := &m.Notices[i]
-		b.Notices = append(b.Notices, notice{n.State, n.Rule, n.Severity, n.Labels, n.When, n.Value, n.Threshold, n.Window.Milliseconds(), n.Since, n.Ended, n.Again, n.Removed, n.Detail,
+		b.Notices = append(b.Notices, notice{n.State, n.Rule, n.Severity, n.Labels, n.When, n.Value, n.Threshold, n.Window.Milliseconds(), n.Since, n.Ended, n.Again, n.Removed, n.Changed, n.Detail,
 			n.Silence, n.Firing, n.Recovered, n.Text(m.Lang)})
 	}
 	text, err := json.Marshal(b)
