@@ -12,11 +12,13 @@ import (
 
 // Outlook is the result of an evaluation of one rule, without effect.
 type Outlook struct {
-	Rule    Rule
-	Stored  bool    // a stored rule; false for one of the Options
-	Values  []Value // the values of the rule, the worst first, up to 20
-	Over    int     // how many of all its values are beyond the threshold
-	Problem string  // what keeps a stored rule from being used as it is, in English; "" for nothing
+	Rule   Rule
+	Stored bool    // a stored rule; false for one of the Options
+	Values []Value // the values of the rule, the worst first, up to 20
+	Over   int     // how many of all its values are beyond the threshold
+	// Problem says in English what keeps a stored rule from being used as it is, or why the rule of
+	// another version is not evaluated here; "" for nothing.
+	Problem string
 }
 
 // Value is a value of a rule.
@@ -37,7 +39,9 @@ func (r *Runner) Preview(ctx context.Context) ([]Outlook, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.preview(ctx, records, receiverNames(r.opts.Receivers))
+	// Run may use the rules of r meanwhile.
+	own := &Runner{store: r.store, opts: r.opts, log: r.log}
+	return own.preview(ctx, records, receiverNames(r.opts.Receivers))
 }
 
 // Preview evaluates once, without any effect, the rules of the last process that ran the rules of a
@@ -93,7 +97,12 @@ func (r *Runner) preview(ctx context.Context, records task.AlertRecords, receive
 // outlook evaluates a rule.
 func (r *round) outlook(rule *Rule, stored bool) Outlook {
 	o := Outlook{Rule: *rule, Stored: stored}
-	samples := conditions[rule.When].samples(r, rule)
+	c, known := conditions[rule.When]
+	if !known {
+		o.Problem = "this version does not know its condition " + string(rule.When)
+		return o
+	}
+	samples := c.samples(r, rule)
 	slices.SortFunc(samples, func(a, b sample) int {
 		if a.value > b.value {
 			return -1

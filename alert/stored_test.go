@@ -266,6 +266,9 @@ func TestPreviewHasStoredRules(t *testing.T) {
 		if got := show(r.Preview(t.Context())); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
+		if r.rules != nil {
+			t.Error("the preview has changed the rules that Run uses")
+		}
 		if got := show(Preview(t.Context(), f)); got != "depth over 10000 true 0 false; half over 11 true 1 false; " {
 			t.Errorf("before a process has run rules: %s", got)
 		}
@@ -274,6 +277,11 @@ func TestPreviewHasStoredRules(t *testing.T) {
 		r.Run(ctx)
 		if got := show(Preview(t.Context(), f)); got != want {
 			t.Errorf("%s, want %s", got, want)
+		}
+		f.fields["rules"] = `[{"Name":"tides","When":"moon_phase"}]`
+		all, err := Preview(t.Context(), f)
+		if err != nil || len(all) != 3 || all[0].Problem != "this version does not know its condition moon_phase" || len(all[0].Values) > 0 {
+			t.Errorf("a rule of a later version: %+v, %v", all, err)
 		}
 	})
 }

@@ -94,8 +94,12 @@ func printRules(cmd *cobra.Command, all []alert.Outlook, asJSON bool) error {
 		if o.Stored {
 			from = "stored"
 		}
-		if o.Problem != "" {
+		switch {
+		case o.Problem == "":
+		case o.Stored:
 			notes = append(notes, ruleNote(r.Name, o.Problem))
+		default:
+			notes = append(notes, "rule "+terminal.Printable(r.Name)+": "+terminal.Printable(o.Problem))
 		}
 		if asJSON {
 			err := terminal.WriteJSON(out, ruleRecord{r.Name, from, string(r.When), r.Limit(), r.Window.Milliseconds(), r.For.Milliseconds(), r.Keep.Milliseconds(),
