@@ -44,10 +44,11 @@ type Store interface {
 // whether or not a process runs the rules.
 type Board interface {
 	ReadAlerts(ctx context.Context) (task.AlertRecords, error)
-	// SetAlertRule writes a stored rule as JSON, or replaces the one with the name.
-	SetAlertRule(ctx context.Context, name, text string) error
-	// RemoveAlertRule removes a stored rule. It returns false if there is none.
-	RemoveAlertRule(ctx context.Context, name string) (bool, error)
+	// SetAlertRule writes the stored rule with the name and the entry of the history that change returns,
+	// in one step. It may call change several times, and returns its error.
+	SetAlertRule(ctx context.Context, name string, change task.AlertRuleChange) error
+	// RemoveAlertRule removes the stored rule with the name, as SetAlertRule. The text of change is not used.
+	RemoveAlertRule(ctx context.Context, name string, change task.AlertRuleChange) error
 	// SetSilence writes a silence as JSON.
 	SetSilence(ctx context.Context, id, text string) error
 	// PushNotice adds a notice to the queue of a receiver. It returns false if the queue is full.

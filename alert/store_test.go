@@ -3,6 +3,7 @@ package alert
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -275,12 +276,22 @@ func (f *fakeStore) AlertQueue(_ context.Context, to string) (q task.AlertQueue,
 	})
 	return q, err
 }
-func (f *fakeStore) SetAlertRule(_ context.Context, name, text string) error {
-	return f.do(func() { f.rules[name] = text })
+func (f *fakeStore) SetAlertRule(_ context.Context, name string, change task.AlertRuleChange) error {
+	return f.changeRule(change, func(text string) { f.rules[name] = text })
 }
-func (f *fakeStore) RemoveAlertRule(_ context.Context, name string) (found bool, err error) {
-	err = f.do(func() { _, found = f.rules[name]; delete(f.rules, name) })
-	return found, err
+func (f *fakeStore) RemoveAlertRule(_ context.Context, name string, change task.AlertRuleChange) error {
+	return f.changeRule(change, func(string) { delete(f.rules, name) })
+}
+func (f *fakeStore) changeRule(change task.AlertRuleChange, write func(text string)) (err error) {
+	failed := f.do(func() {
+		var text string
+		var entry task.AlertLogEntry
+		if text, entry, err = change(maps.Clone(f.rules), time.Now()); err == nil {
+			write(text)
+			f.log = append(f.log, entry)
+		}
+	})
+	return errors.Join(failed, err)
 }
 func (f *fakeStore) SetSilence(_ context.Context, id, text string) error {
 	return f.do(func() { f.silences[id] = text })

@@ -20,8 +20,11 @@ const maxStoredRule = 4096
 // ErrNoRule is returned by RemoveRule if there is no stored rule with the name.
 var ErrNoRule = errors.New("no such stored alert rule")
 
-// StoredRule is a rule that the store keeps. The process that runs the rules evaluates it besides
-// the rules of its Options.
+// ErrRuleChanged is returned by SetRuleIf and RemoveRuleIf if the stored rule is another one.
+var ErrRuleChanged = errors.New("the stored alert rule has changed since it was read")
+
+// StoredRule is a rule that the store keeps. The process that runs the rules evaluates it in
+// addition to the rules of its Options.
 type StoredRule struct {
 	Rule
 	SetAt time.Time // by the store's clock
@@ -36,6 +39,8 @@ type StoredRule struct {
 	Missing []string
 	// Receivers are those that this process has.
 	Receivers []string
+
+	text string // in the store
 }
 
 // storedRule is the JSON of a StoredRule in the store.
@@ -48,7 +53,7 @@ type storedRule struct {
 // decodeRule reads a stored rule.
 func decodeRule(name, text string) StoredRule {
 	var in storedRule
-	s := StoredRule{Rule: Rule{Name: name}}
+	s := StoredRule{Rule: Rule{Name: name}, text: text}
 	dec := json.NewDecoder(bytes.NewReader([]byte(text)))
 	dec.DisallowUnknownFields() // a key of a later version may restrict the rule
 	if s.Err = dec.Decode(&in); s.Err != nil {
@@ -118,59 +123,87 @@ func readEvaluated(text string) (own, stored []Rule) {
 }
 
 // SetRule checks and stores a rule, or replaces the stored one with its name. by is the user who does
-// it. The process that runs the rules uses it from its next evaluation on, besides the rules of its
+// it. The process that runs the rules uses it from its next evaluation on, in addition to the rules of its
 // Options. A rule of these with the same name is used instead. Everything that is wrong is in the error,
 // as joined *task.FieldErrors whose fields are keys of a Definition, and name. The receivers are not
 // checked, because only the process that runs the rules has them. A pool has at most 100 stored rules,
 // of at most 4 KiB each.
 func SetRule(ctx context.Context, b Board, r Rule, by string) error {
+	return setRule(ctx, b, r, by, func(string) error { return nil })
+}
+
+// SetRuleIf is SetRule if before is still the stored rule with the name; nil for none. Otherwise the
+// error is ErrRuleChanged.
+func SetRuleIf(ctx context.Context, b Board, r Rule, by string, before *StoredRule) error {
+	return setRule(ctx, b, r, by, before.check)
+}
+
+// check returns an error unless the text in the store is that of s, which is nil for none.
+func (s *StoredRule) check(text string) error {
+	if s == nil && text == "" || s != nil && s.text == text {
+		return nil
+	}
+	return ErrRuleChanged
+}
+
+func setRule(ctx context.Context, b Board, r Rule, by string, check func(before string) error) error {
 	d := r.Definition()
 	if _, err := d.Rule(r.Name); err != nil {
 		return err
 	}
-	records, err := b.ReadAlerts(ctx)
-	if err != nil {
-		return err
-	}
-	in := storedRule{Rule: d, SetAt: records.Now.UTC().Truncate(time.Millisecond), By: task.CutHead(by, 100)}
-	text := encode(in)
-	if len(text) > maxStoredRule {
-		return &task.FieldError{Field: "name", Msg: fmt.Sprintf("is of a rule of %d bytes: it must have at most %d; name fewer queues, kinds, groups and receivers", len(text), maxStoredRule)}
-	}
-	if err := b.SetAlertRule(ctx, r.Name, text); err != nil {
-		return err
-	}
-	did := r.Name + ": " + d.String()
-	if before, found := records.Rules[r.Name]; found {
+	return b.SetAlertRule(ctx, r.Name, func(rules map[string]string, now time.Time) (text string, entry task.AlertLogEntry, err error) {
+		before, found := rules[r.Name]
+		if err := check(before); err != nil {
+			return "", entry, err
+		}
 		old := decodeRule(r.Name, before)
-		did += "; before: " + old.Definition().String()
-	}
-	return logRule(ctx, b, "rule set", did, by)
+		at := now.UTC().Truncate(time.Millisecond)
+		if old.Err == nil && !at.After(old.SetAt) && old.SetAt.Year() < 9999 {
+			at = old.SetAt.Add(time.Millisecond) // each version has another time
+		}
+		text = encode(storedRule{Rule: d, SetAt: at, By: task.CutHead(by, 100)})
+		if len(text) > maxStoredRule {
+			return "", entry, &task.FieldError{Field: "name", Msg: fmt.Sprintf("is of a rule of %d bytes: it must have at most %d; name fewer queues, kinds, groups and receivers", len(text), maxStoredRule)}
+		}
+		did := r.Name + ": " + d.String()
+		if found {
+			did += "; before: " + old.Definition().String()
+		}
+		return text, ruleEntry("rule set", did, by), nil
+	})
 }
 
 // RemoveRule removes a stored rule. by is the user who does it. The process that runs the rules ends the
 // alerts of the rule with its next evaluation. The error is ErrNoRule if there is no stored rule with
 // the name.
 func RemoveRule(ctx context.Context, b Board, name, by string) error {
-	records, err := b.ReadAlerts(ctx)
-	if err != nil {
-		return err
-	}
-	found, err := b.RemoveAlertRule(ctx, name)
-	if err != nil {
-		return err
-	}
-	if !found {
-		return fmt.Errorf("rule %s: %w", name, ErrNoRule)
-	}
-	old := decodeRule(name, records.Rules[name])
-	return logRule(ctx, b, "rule removed", name+": "+old.Definition().String(), by)
+	return removeRule(ctx, b, name, by, func(string) error { return nil })
 }
 
-// logRule writes a change of a stored rule to the history.
-func logRule(ctx context.Context, b Board, what, text, by string) error {
+// RemoveRuleIf is RemoveRule if before, which is not nil, is still the stored rule. If there is another
+// one with its name, the error is ErrRuleChanged.
+func RemoveRuleIf(ctx context.Context, b Board, before *StoredRule, by string) error {
+	return removeRule(ctx, b, before.Name, by, before.check)
+}
+
+func removeRule(ctx context.Context, b Board, name, by string, check func(before string) error) error {
+	return b.RemoveAlertRule(ctx, name, func(rules map[string]string, _ time.Time) (text string, entry task.AlertLogEntry, err error) {
+		before, found := rules[name]
+		if !found {
+			return "", entry, fmt.Errorf("rule %s: %w", name, ErrNoRule)
+		}
+		if err := check(before); err != nil {
+			return "", entry, err
+		}
+		old := decodeRule(name, before)
+		return "", ruleEntry("rule removed", name+": "+old.Definition().String(), by), nil
+	})
+}
+
+// ruleEntry is the entry of the history about a change of a stored rule.
+func ruleEntry(what, text, by string) task.AlertLogEntry {
 	if by != "" {
 		text += "; by " + task.CutHead(by, 100)
 	}
-	return b.LogAlert(ctx, task.AlertLogEntry{What: what, Text: text})
+	return task.AlertLogEntry{What: what, Text: text}
 }

@@ -25,6 +25,8 @@ type alertEditPage struct {
 	Parts  []inputs
 	Others []string // errors of no field of the form
 	Wrong  bool
+	// Unreadable says that the form does not show the stored rule, which can only be removed.
+	Unreadable bool
 	// Receivers are those of the process that runs the rules.
 	Receivers []alert.ReceiverState
 }
@@ -130,6 +132,7 @@ func (q *request) showAlertForm(status int, rule *alert.StoredRule, s *alert.Sta
 	if rule != nil {
 		page.Parts[0].Fields[0].Fixed = true // the name
 		page.Name = rule.Name
+		page.Unreadable = rule.Err != nil
 		page.SetAt = cmp.Or(q.PostFormValue("set_at"), setAtText(rule))
 	}
 	return q.renderStatus(status, "alertedit", time.Time{}, page)
@@ -160,8 +163,8 @@ func (q *request) setRule() error {
 	if err != nil {
 		return err
 	}
-	if before != nil && q.PostFormValue("set_at") != setAtText(before) {
-		return &problem{http.StatusConflict, "error.rule_changed", []any{before.Name}}
+	if before != nil && (q.PostFormValue("set_at") != setAtText(before) || before.Err != nil) {
+		return ruleChanged(before.Name)
 	}
 	f := newForm("", q.PostForm)
 	name := f.text("name")
@@ -173,10 +176,15 @@ func (q *request) setRule() error {
 		f.wrong("name", "%s", q.T("alerts.exists"))
 	}
 	if len(f.errs) == 0 {
-		err = q.record(q.settingRule(rule, before))
-		if errors.Is(err, redisstore.ErrTooManyAlertRules) {
+		err = q.record(q.settingRule(rule, before, true))
+		switch {
+		case errors.Is(err, alert.ErrRuleChanged) && before != nil:
+			return ruleChanged(name)
+		case errors.Is(err, alert.ErrRuleChanged):
+			f.wrong("name", "%s", q.T("alerts.exists"))
+		case errors.Is(err, redisstore.ErrTooManyAlertRules):
 			f.wrong("name", "%s", q.said(err))
-		} else if !f.take(err) && err != nil {
+		case !f.take(err) && err != nil:
 			return err
 		}
 	}
@@ -190,38 +198,57 @@ func (q *request) setRule() error {
 // mostOfRule bounds the text of a rule in an audit entry, which has the old and the new one.
 const mostOfRule = 450
 
-// settingRule stores a rule. before is the stored one that it replaces, nil for none.
-func (q *request) settingRule(rule alert.Rule, before *alert.StoredRule) action {
+// settingRule stores a rule. before is the stored one that it replaces, nil for none. If exact is set,
+// there must be no other one meanwhile.
+func (q *request) settingRule(rule alert.Rule, before *alert.StoredRule, exact bool) action {
 	target := rule.Name + ": " + task.CutHead(rule.Definition().String(), mostOfRule)
 	if before != nil {
 		target += "; before: " + task.CutHead(before.Definition().String(), mostOfRule)
 	}
 	return action{name: "alerts/set", target: target, do: func(ctx context.Context) (int, error) {
+		if exact {
+			return 0, alert.SetRuleIf(ctx, q.site.store, rule, q.user.Name, before)
+		}
 		return 0, alert.SetRule(ctx, q.site.store, rule, q.user.Name)
 	}}
 }
 
-// removingRule removes a stored rule. before is that rule, nil if there is none.
-func (q *request) removingRule(name string, before *alert.StoredRule) action {
+// removingRule removes a stored rule. before is that rule, nil if there is none. If exact is set, there
+// must be no other one meanwhile.
+func (q *request) removingRule(name string, before *alert.StoredRule, exact bool) action {
 	target := name
 	if before != nil {
 		target += ": " + task.CutHead(before.Definition().String(), mostOfRule)
 	}
 	return action{name: "alerts/remove", target: target, do: func(ctx context.Context) (int, error) {
+		if exact && before != nil {
+			return 0, alert.RemoveRuleIf(ctx, q.site.store, before, q.user.Name)
+		}
 		return 0, alert.RemoveRule(ctx, q.site.store, name, q.user.Name)
 	}}
 }
 
-// removeRule removes a stored rule.
+// ruleChanged is the error about a stored rule that is another one than the form has shown.
+func ruleChanged(name string) error {
+	return &problem{http.StatusConflict, "error.rule_changed", []any{name}}
+}
+
+// removeRule removes a stored rule. A form may say which version it has shown.
 func (q *request) removeRule() error {
-	name := q.PostFormValue("name")
+	name, shown := q.PostFormValue("name"), q.PostFormValue("set_at")
 	before, _, err := q.ruleOf(name)
 	if err != nil {
 		return err
 	}
-	err = q.perform(q.removingRule(name, before))
-	if errors.Is(err, alert.ErrNoRule) {
+	if before != nil && shown != "" && shown != setAtText(before) {
+		return ruleChanged(name)
+	}
+	err = q.perform(q.removingRule(name, before, shown != ""))
+	switch {
+	case errors.Is(err, alert.ErrNoRule):
 		return notFound("rule", name)
+	case errors.Is(err, alert.ErrRuleChanged):
+		return ruleChanged(name)
 	}
 	return err
 }

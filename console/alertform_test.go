@@ -84,7 +84,7 @@ func TestAlertRulesBeyondTheBoundAreRefused(t *testing.T) {
 	t.Parallel()
 	b := newBrowser(t, nil)
 	for i := range 100 {
-		if err := b.store.SetAlertRule(t.Context(), fmt.Sprint("r", i), "{}"); err != nil {
+		if err := alert.SetRule(t.Context(), b.store, alert.Rule{Name: fmt.Sprint("r", i), When: alert.Waiting}, ""); err != nil {
 			t.Fatal(err)
 		}
 	}

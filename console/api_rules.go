@@ -3,6 +3,7 @@ package console
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/ltsworker/ltsworker/alert"
 	"github.com/ltsworker/ltsworker/internal/record"
@@ -79,8 +80,8 @@ func (q *request) apiSetRule() (any, error) {
 	if err := q.checkMatch("the rule", tag); err != nil {
 		return nil, err
 	}
-	if err := q.record(q.settingRule(rule, before)); err != nil {
-		return nil, err
+	if err := q.record(q.settingRule(rule, before, q.matchesTag())); err != nil {
+		return nil, changedRule(err)
 	}
 	after, err := q.storedRule(name)
 	if err != nil {
@@ -96,9 +97,31 @@ func (q *request) apiRemoveRule() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = q.apiAct(q.removingRule(name, before))
+	tag := ""
+	if before != nil {
+		tag = tagOfTime(before.SetAt)
+	}
+	if err := q.checkMatch("the rule", tag); before != nil && err != nil {
+		return nil, err
+	}
+	_, err = q.apiAct(q.removingRule(name, before, q.matchesTag()))
 	if errors.Is(err, alert.ErrNoRule) {
 		return nil, notFound("rule", name)
 	}
-	return empty, err
+	return empty, changedRule(err)
+}
+
+// matchesTag reports whether the header If-Match names a version.
+func (q *request) matchesTag() bool {
+	tag := strings.TrimSpace(q.Header.Get("If-Match"))
+	return tag != "" && tag != "*"
+}
+
+// changedRule returns the error of a change with If-Match of a rule that has changed meanwhile. It returns
+// any other error as it is.
+func changedRule(err error) error {
+	if errors.Is(err, alert.ErrRuleChanged) {
+		return errMatch("the rule")
+	}
+	return err
 }

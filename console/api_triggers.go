@@ -137,6 +137,11 @@ func (q *request) checkMatch(what, has string) error {
 	if tag == "" || has != "" && (tag == "*" || tag == has) {
 		return nil
 	}
+	return errMatch(what)
+}
+
+// errMatch is the error about something that has changed since it was read.
+func errMatch(what string) error {
 	return &apiError{status: http.StatusPreconditionFailed, detail: what + " has changed since it was read: read it again"}
 }
 

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // maxAlertRules bounds the stored alert rules of a pool.
@@ -14,43 +17,77 @@ const maxAlertRules = 100
 // ErrTooManyAlertRules is returned by SetAlertRule for a rule beyond the bound.
 var ErrTooManyAlertRules = fmt.Errorf("a pool has at most %d stored alert rules: remove one", maxAlertRules)
 
-// SetAlertRule writes a stored alert rule, or replaces the one with the name.
-func (s *Store) SetAlertRule(ctx context.Context, name, text string) error {
-	if err := s.ready(ctx, creates); err != nil {
-		return s.fail(ctx, "set an alert rule", err)
+// SetAlertRule writes the stored alert rule with the name and the entry of the history that change
+// returns, in one step. It may call change several times, and returns its error.
+func (s *Store) SetAlertRule(ctx context.Context, name string, change task.AlertRuleChange) error {
+	return s.changeAlertRule(ctx, "set an alert rule", creates, name, change)
+}
+
+// RemoveAlertRule removes the stored alert rule with the name, and writes the entry of the history that
+// change returns, in one step. It may call change several times, and returns its error. The text of
+// change is not used.
+func (s *Store) RemoveAlertRule(ctx context.Context, name string, change task.AlertRuleChange) error {
+	return s.changeAlertRule(ctx, "remove an alert rule", writes, name, func(rules map[string]string, now time.Time) (string, task.AlertLogEntry, error) {
+		_, entry, err := change(rules, now)
+		return "", entry, err
+	})
+}
+
+// changeAlertRule writes a stored alert rule, or removes it if its new text is empty.
+func (s *Store) changeAlertRule(ctx context.Context, doing string, need need, name string, change task.AlertRuleChange) error {
+	if err := s.ready(ctx, need); err != nil {
+		return s.fail(ctx, doing, err)
 	}
+	var refused error // by change
 	err := s.commands(ctx, func(rdb redis.UniversalClient) error {
-		set := func(tx *redis.Tx) error {
-			n, err := tx.HLen(ctx, s.alertRules()).Result()
+		do := func(tx *redis.Tx) error {
+			rules, err := tx.HGetAll(ctx, s.alertRules()).Result()
 			if err != nil {
 				return err
 			}
-			known, err := tx.HExists(ctx, s.alertRules(), name).Result()
+			now, err := tx.Time(ctx).Result()
 			if err != nil {
 				return err
 			}
-			if n >= maxAlertRules && !known {
+			// A transaction would write the rule also if the history has a wrong type.
+			if err := tx.XRevRangeN(ctx, s.key("alerts:log"), "+", "-", 1).Err(); err != nil {
+				return err
+			}
+			var text string
+			var entry task.AlertLogEntry
+			if text, entry, refused = change(rules, now); refused != nil {
+				return refused
+			}
+			if _, known := rules[name]; text != "" && len(rules) >= maxAlertRules && !known {
 				return ErrTooManyAlertRules
 			}
 			var wrote *redis.IntCmd
 			_, err = tx.TxPipelined(ctx, func(p redis.Pipeliner) error {
-				wrote = p.HSet(ctx, s.alertRules(), name, text)
+				if text == "" {
+					wrote = p.HDel(ctx, s.alertRules(), name)
+				} else {
+					wrote = p.HSet(ctx, s.alertRules(), name, text)
+				}
+				p.XAdd(ctx, s.alertEntry(entry))
 				return nil
 			})
 			// The error of the command says why the transaction was aborted.
-			if refused := wrote.Err(); err != nil && refused != nil && !errors.Is(err, redis.TxFailedErr) {
-				return refused
+			if failed := wrote.Err(); err != nil && failed != nil && !errors.Is(err, redis.TxFailedErr) {
+				return failed
 			}
 			return err
 		}
 		for {
-			// Another client may set a rule meanwhile.
-			if err := rdb.Watch(ctx, set, s.alertRules()); !errors.Is(err, redis.TxFailedErr) || ctx.Err() != nil {
+			// Another client may change a rule meanwhile.
+			if err := rdb.Watch(ctx, do, s.alertRules()); !errors.Is(err, redis.TxFailedErr) || ctx.Err() != nil {
 				return err
 			}
 		}
 	})
-	return s.failRule(ctx, "set an alert rule", err)
+	if refused != nil {
+		return refused
+	}
+	return s.failRule(ctx, doing, err)
 }
 
 // failRule is fail for a change of the stored alert rules, which the Redis user of a worker may only read.
@@ -59,17 +96,4 @@ func (s *Store) failRule(ctx context.Context, doing string, err error) error {
 		return advise(deniedError{"this user may not write the alert rules of pool " + s.pool, err}, "use the Redis user of an operator: "+usersPage)
 	}
 	return s.fail(ctx, doing, err)
-}
-
-// RemoveAlertRule removes a stored alert rule. It returns false if there is none.
-func (s *Store) RemoveAlertRule(ctx context.Context, name string) (found bool, err error) {
-	if err := s.ready(ctx, writes); err != nil {
-		return false, s.fail(ctx, "remove an alert rule", err)
-	}
-	err = s.commands(ctx, func(rdb redis.UniversalClient) error {
-		n, err := rdb.HDel(ctx, s.alertRules(), name).Result()
-		found = found || n > 0 // the call may be repeated
-		return err
-	})
-	return found, s.failRule(ctx, "remove an alert rule", err)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -13,31 +14,79 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
+// ruleText changes a stored rule to a text.
+func ruleText(text string) task.AlertRuleChange {
+	return func(map[string]string, time.Time) (string, task.AlertLogEntry, error) {
+		return text, task.AlertLogEntry{What: "rule set", Text: text}, nil
+	}
+}
+
 func TestStoredAlertRulesAreBounded(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		s := newSite(t, rdb)
 		ctx := t.Context()
 		for i := range 100 {
-			if err := s.store.SetAlertRule(ctx, fmt.Sprint("r", i), "{}"); err != nil {
+			if err := s.store.SetAlertRule(ctx, fmt.Sprint("r", i), ruleText("{}")); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := s.store.SetAlertRule(ctx, "r1", `{"a":1}`); err != nil {
+		if err := s.store.SetAlertRule(ctx, "r1", ruleText(`{"a":1}`)); err != nil {
 			t.Error(err)
 		}
-		if err := s.store.SetAlertRule(ctx, "more", "{}"); !errors.Is(err, redisstore.ErrTooManyAlertRules) || !strings.Contains(err.Error(), "at most 100") {
+		if err := s.store.SetAlertRule(ctx, "more", ruleText("{}")); !errors.Is(err, redisstore.ErrTooManyAlertRules) || !strings.Contains(err.Error(), "at most 100") {
 			t.Error(err)
 		}
 		if r, err := s.store.ReadAlerts(ctx); err != nil || len(r.Rules) != 100 || r.Rules["r1"] != `{"a":1}` {
 			t.Errorf("%d rules, %v", len(r.Rules), err)
 		}
-		for _, want := range []bool{true, false} {
-			if found, err := s.store.RemoveAlertRule(ctx, "r1"); err != nil || found != want {
-				t.Errorf("removed: %v, %v, want %v", found, err, want)
-			}
-		}
-		if err := s.store.SetAlertRule(ctx, "more", "{}"); err != nil {
+		if err := s.store.RemoveAlertRule(ctx, "r1", ruleText("not used")); err != nil {
 			t.Error(err)
+		}
+		if err := s.store.SetAlertRule(ctx, "more", ruleText("{}")); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A change sees the rules as they are when it is written. It and its entry of the history are written
+// together, or not at all.
+func TestStoredAlertRulesChangeWithTheirHistory(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		s := newSite(t, rdb)
+		ctx := t.Context()
+		calls := 0
+		err := s.store.SetAlertRule(ctx, "r", func(rules map[string]string, now time.Time) (string, task.AlertLogEntry, error) {
+			if calls++; calls == 1 {
+				if err := s.store.SetAlertRule(ctx, "r", ruleText("other")); err != nil {
+					t.Error(err)
+				}
+			}
+			return rules["r"] + " mine", task.AlertLogEntry{What: "rule set", Text: "mine"}, nil
+		})
+		if r, failed := s.store.ReadAlerts(ctx); err != nil || failed != nil || r.Rules["r"] != "other mine" || calls != 2 {
+			t.Errorf("%v, %v, %v, %d calls", r.Rules, err, failed, calls)
+		}
+		no := errors.New("no")
+		refuse := func(map[string]string, time.Time) (string, task.AlertLogEntry, error) {
+			return "x", task.AlertLogEntry{What: "refused"}, no
+		}
+		if err := s.store.SetAlertRule(ctx, "r", refuse); err != no {
+			t.Error(err)
+		}
+		if err := s.store.RemoveAlertRule(ctx, "r", refuse); err != no {
+			t.Error(err)
+		}
+		if log, err := s.store.AlertLog(ctx, "", 10); err != nil || len(log) != 2 || log[0].Text != "mine" || log[1].Text != "other" {
+			t.Errorf("%+v, %v", log, err)
+		}
+		if err := rdb.Set(ctx, s.prefix+"alerts:log", "damaged", 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.store.SetAlertRule(ctx, "r", ruleText("more")); err == nil || !strings.Contains(err.Error(), "WRONGTYPE") {
+			t.Error(err)
+		}
+		if r, err := s.store.ReadAlerts(ctx); err != nil || r.Rules["r"] != "other mine" {
+			t.Errorf("%v, %v", r.Rules, err)
 		}
 	})
 }
@@ -53,7 +102,7 @@ func TestOnlyAnOperatorWritesAlertRules(t *testing.T) {
 	}
 	const rights = " resetchannels +@all -@admin -@dangerous -function +info"
 	operator := user("operator", "resetkeys ~lts:{default}:*"+rights)
-	if err := operator.SetAlertRule(ctx, "r", "{}"); err != nil {
+	if err := operator.SetAlertRule(ctx, "r", ruleText("{}")); err != nil {
 		t.Fatal(err)
 	}
 	for name, rules := range map[string]string{
@@ -61,11 +110,11 @@ func TestOnlyAnOperatorWritesAlertRules(t *testing.T) {
 		"producer": "resetkeys ~lts:{default}:inbox resetchannels -@all +rpush",
 	} {
 		s := user(name, rules)
-		err := s.SetAlertRule(ctx, "r", `{"a":1}`)
+		err := s.SetAlertRule(ctx, "r", ruleText(`{"a":1}`))
 		if !errors.Is(err, task.ErrDenied) || name == "worker" && !strings.Contains(err.Error(), "may not write the alert rules of pool default (use the Redis user of an operator") {
 			t.Errorf("%s sets: %v", name, err)
 		}
-		if _, err := s.RemoveAlertRule(ctx, "r"); !errors.Is(err, task.ErrDenied) {
+		if err := s.RemoveAlertRule(ctx, "r", ruleText("")); !errors.Is(err, task.ErrDenied) {
 			t.Errorf("%s removes: %v", name, err)
 		}
 		if name != "worker" {

@@ -171,7 +171,7 @@ func TestWorkerUserRunsAlertRulesAndTheDoctorKnowsTheirKeys(t *testing.T) {
 	if err := store.SetSilence(ctx, "s", "{}"); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.SetAlertRule(ctx, "r", "{}"); err != nil {
+	if err := store.SetAlertRule(ctx, "r", ruleText("{}")); err != nil {
 		t.Fatal(err)
 	}
 	keys := server.Client(t).Keys(ctx, "lts:{default}:*").Val()

@@ -28,6 +28,11 @@ type AlertWrite struct {
 	Log     []AlertLogEntry
 }
 
+// AlertRuleChange returns the new text of a stored rule and the entry of the history about the change, or
+// why the rule must not be changed. rules are the stored rules by name, and now is the time by the
+// store's clock.
+type AlertRuleChange func(rules map[string]string, now time.Time) (text string, entry AlertLogEntry, err error)
+
 // AlertNotice is a notice for the queue of a receiver.
 type AlertNotice struct {
 	Receiver string
