@@ -11,11 +11,16 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/timespan"
 	"github.com/ltsworker/ltsworker/task"
 )
 
 // maxStoredRule bounds the size of a stored rule in bytes.
 const maxStoredRule = 4096
+
+// maxStoredWindows bounds the different windows of the stored rules of a pool. The events of each
+// window are counted on their own.
+const maxStoredWindows = 10
 
 // ErrNoRule is returned by RemoveRule if there is no stored rule with the name.
 var ErrNoRule = errors.New("no such stored alert rule")
@@ -127,7 +132,7 @@ func readEvaluated(text string) (own, stored []Rule) {
 // Options. A rule of these with the same name is used instead. Everything that is wrong is in the error,
 // as joined *task.FieldErrors whose fields are keys of a Definition, and name. The receivers are not
 // checked, because only the process that runs the rules has them. A pool has at most 100 stored rules,
-// of at most 4 KiB each.
+// of at most 4 KiB each, with at most 10 different windows in which events are counted.
 func SetRule(ctx context.Context, b Board, r Rule, by string) error {
 	return setRule(ctx, b, r, by, func(string) error { return nil })
 }
@@ -156,6 +161,9 @@ func setRule(ctx context.Context, b Board, r Rule, by string, check func(before 
 		if err := check(before); err != nil {
 			return "", entry, err
 		}
+		if err := checkWindow(&r, rules); err != nil {
+			return "", entry, err
+		}
 		old := decodeRule(r.Name, before)
 		at := now.UTC().Truncate(time.Millisecond)
 		if old.Err == nil && !at.After(old.SetAt) && old.SetAt.Year() < 9999 {
@@ -171,6 +179,34 @@ func setRule(ctx context.Context, b Board, r Rule, by string, check func(before 
 		}
 		return text, ruleEntry("rule set", did, by), nil
 	})
+}
+
+// checkWindow returns an error if the rule would give the stored rules too many different windows.
+func checkWindow(r *Rule, rules map[string]string) error {
+	window := r.counts()
+	used := map[time.Duration]bool{}
+	for name, text := range rules {
+		if s := decodeRule(name, text); name != r.Name && s.Err == nil && s.counts() > 0 {
+			used[s.counts()] = true
+		}
+	}
+	if window == 0 || used[window] || len(used) < maxStoredWindows {
+		return nil
+	}
+	var texts []string
+	for _, d := range slices.Sorted(maps.Keys(used)) {
+		texts = append(texts, timespan.Text(d))
+	}
+	return &task.FieldError{Field: "window", Msg: fmt.Sprintf("cannot be %s, because the stored rules of a pool have at most %d different windows in which events are counted; use one of %s",
+		timespan.Text(window), maxStoredWindows, strings.Join(texts, ", "))}
+}
+
+// counts returns the window in which events are counted for the rule; 0 for none.
+func (r *Rule) counts() time.Duration {
+	if conditions[r.When].need&needEvents == 0 {
+		return 0
+	}
+	return r.WithDefaults().Window
 }
 
 // RemoveRule removes a stored rule. by is the user who does it. The process that runs the rules ends the

@@ -2,7 +2,12 @@ package alert
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // A change of a rule that was read earlier fails if the rule has changed since.
@@ -41,4 +46,22 @@ func TestStoredRulesThatHaveChangedAreKept(t *testing.T) {
 	if err := RemoveRuleIf(ctx, f, changed, "ann"); err != nil || len(f.rules) > 0 {
 		t.Errorf("%v, %v", f.rules, err)
 	}
+}
+
+// Events are counted for each window on its own.
+func TestWindowsOfStoredRulesAreBounded(t *testing.T) {
+	f, ctx := newFakeStore(), t.Context()
+	for i := range 10 {
+		store(t, f, Rule{Name: fmt.Sprint("r", i), When: Failed, Window: time.Duration(i+1) * time.Hour})
+	}
+	for _, r := range []Rule{{Name: "more", When: Lost, Window: time.Minute}, {Name: "more", When: Failed}} {
+		err := SetRule(ctx, f, r, "ann")
+		want := " because the stored rules of a pool have at most 10 different windows in which events are counted; use one of 1h, 2h, 3h, 4h, 5h, 6h, 7h, 8h, 9h, 10h"
+		if all := task.FieldErrors(err); len(all) != 1 || all[0].Field != "window" || !strings.HasSuffix(all[0].Msg, want) {
+			t.Errorf("%v", err)
+		}
+	}
+	store(t, f, Rule{Name: "same", When: Lost, Window: time.Hour})
+	store(t, f, Rule{Name: "none", When: ReplicaGone, Window: time.Minute})
+	store(t, f, Rule{Name: "r9", When: Failed, Window: time.Minute})
 }
