@@ -53,6 +53,8 @@ type storedRule struct {
 	Rule  Definition `json:"rule"`
 	SetAt time.Time  `json:"set_at"`
 	By    string     `json:"by,omitempty"`
+	// Problem is why the store cannot read the rule. It writes none.
+	Problem string `json:"problem,omitempty"`
 }
 
 // decodeRule reads a stored rule.
@@ -62,6 +64,10 @@ func decodeRule(name, text string) StoredRule {
 	dec := json.NewDecoder(bytes.NewReader([]byte(text)))
 	dec.DisallowUnknownFields() // a key of a later version may restrict the rule
 	if s.Err = dec.Decode(&in); s.Err != nil {
+		return s
+	}
+	if in.Problem != "" {
+		s.Err = errors.New(in.Problem)
 		return s
 	}
 	s.SetAt, s.By = in.SetAt, in.By

@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ltsworker/ltsworker/alert"
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/task"
@@ -87,6 +88,34 @@ func TestStoredAlertRulesChangeWithTheirHistory(t *testing.T) {
 		}
 		if r, err := s.store.ReadAlerts(ctx); err != nil || r.Rules["r"] != "other mine" {
 			t.Errorf("%v, %v", r.Rules, err)
+		}
+	})
+}
+
+// Stored alert rules that another program has overwritten are a problem that is shown, and no error.
+func TestOverwrittenStoredAlertRulesAreOneProblem(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		s := newSite(t, rdb)
+		ctx := t.Context()
+		if err := rdb.Set(ctx, s.prefix+"definitions:alerts", "damaged", 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+		state, err := alert.ReadState(ctx, s.store)
+		if err != nil || len(state.Stored) != 1 {
+			t.Fatal(state.Stored, err)
+		}
+		r := state.Stored[0]
+		if want := "it is not used: another program has overwritten this key with one of another type: delete it"; r.Name != s.prefix+"definitions:alerts" || r.Problem() != want {
+			t.Errorf("%s: %s", r.Name, r.Problem())
+		}
+		if err := s.store.SetAlertRule(ctx, "r", ruleText("{}")); err == nil || !strings.Contains(err.Error(), "another program has overwritten a key of pool "+s.pool) {
+			t.Error(err)
+		}
+		if err := rdb.Set(ctx, s.prefix+"alerts", "damaged", 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.store.ReadAlerts(ctx); err == nil {
+			t.Error("the state of the rules is damaged, without an error")
 		}
 	})
 }

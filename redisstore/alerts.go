@@ -99,16 +99,24 @@ func (s *Store) ReleaseAlerts(ctx context.Context, owner string) error {
 	return s.fail(ctx, "release the alert rules", err)
 }
 
-// ReadAlerts reads the records of the alert rules.
+// ReadAlerts reads the records of the alert rules. If another program has overwritten the stored rules,
+// they are one rule with that problem.
 func (s *Store) ReadAlerts(ctx context.Context) (r task.AlertRecords, err error) {
 	err = s.commands(ctx, func(rdb redis.UniversalClient) error {
 		p := rdb.Pipeline()
 		now, fields, silences, owner := p.Time(ctx), p.HGetAll(ctx, s.key("alerts")), p.HGetAll(ctx, s.key("silences")), p.Get(ctx, s.alertLock())
 		rules := p.HGetAll(ctx, s.alertRules())
-		if _, err := p.Exec(ctx); ignoreNil(err) != nil {
-			return err
+		_, _ = p.Exec(ctx) // each command has its error
+		for _, c := range []redis.Cmder{now, fields, silences, owner, rules} {
+			if err := ignoreNil(c.Err()); err != nil && (c != rules || !isWrongType(err)) {
+				return err
+			}
 		}
 		r = task.AlertRecords{Now: now.Val(), Fields: fields.Val(), Silences: silences.Val(), Rules: rules.Val(), Owner: owner.Val()}
+		if rules.Err() != nil {
+			// Rules of files go on. A rule that cannot be read shows the problem.
+			r.Rules = map[string]string{s.alertRules(): `{"problem":"another program has overwritten this key with one of another type: delete it"}`}
+		}
 		return nil
 	})
 	return r, s.fail(ctx, "read the alerts", err)
