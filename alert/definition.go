@@ -37,6 +37,9 @@ type Definition struct {
 	Recovery *bool    `json:"recovery,omitempty"` // default: true
 }
 
+// maxNumber is the greatest threshold that is a number. A float64 has each whole number up to it.
+const maxNumber = 1 << 53
+
 // DefinitionKeys are the keys of a rule.
 var DefinitionKeys = []string{"when", "over", "under", "window", "min", "for", "keep", "repeat", "queues", "kinds", "groups", "by", "severity", "to", "recovery"}
 
@@ -185,8 +188,11 @@ func (d Definition) threshold(m mistakes, span func(key, text string) time.Durat
 		}
 		return v / 100
 	case "number":
-		n, err := strconv.Atoi(text)
-		if err != nil {
+		n, err := strconv.ParseInt(text, 10, 64)
+		switch {
+		case errors.Is(err, strconv.ErrRange) || n > maxNumber:
+			m.add(key, "must be from 0 to %d, not %s", int64(maxNumber), task.Clip(text))
+		case err != nil:
 			m.add(key, "must be a whole number, not %q", task.Clip(text))
 		}
 		// 0 would be the default: half a task is exceeded by the first one.
