@@ -9,9 +9,6 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// workerRights are the ACL rules for the commands that a worker's user needs.
-const workerRights = findings.WorkerRights
-
 // usersPage is where the rights of each kind of user are.
 const usersPage = findings.UsersPage
 
@@ -51,7 +48,7 @@ var (
 // denied returns an ErrDenied for an error of isRefused, with advice.
 func (s *Store) denied(err error) error {
 	msg := strings.TrimPrefix(err.Error(), "NOPERM ")
-	needs := "a worker's ACL user needs ~lts:{" + s.pool + "}:* with " + workerRights
+	needs := "a worker's ACL user needs " + strings.ReplaceAll(findings.WorkerGrant, "{prefix}", s.prefix)
 	if !s.access.changes.Load() {
 		needs = usersPage + " lists what each user needs"
 	}

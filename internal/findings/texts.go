@@ -25,8 +25,9 @@ const (
 )
 
 const (
-	// WorkerRights are the ACL rules for the commands that a worker's user needs.
-	WorkerRights = "+@all -@admin -@dangerous -function +info"
+	// WorkerGrant are the ACL rules of a worker's user: the keys that it reads, those that it writes, and
+	// its commands. It may only read the keys that begin with "d".
+	WorkerGrant = "%R~{prefix}* ~{prefix} ~{prefix}[^d]* +@all -@admin -@dangerous -function +info"
 	// UsersPage is where the rights of each kind of user are.
 	UsersPage = "ACL users in docs/operations.md"
 	// CheckPoolName is the advice to a user that may not access a pool.
@@ -36,7 +37,7 @@ const (
 )
 
 const (
-	grant    = "ACL SETUSER … ~{prefix}* " + WorkerRights
+	grant    = "ACL SETUSER … " + WorkerGrant
 	rest     = "the rest was not checked: "
 	shorten  = "raise it or shorten retention"
 	noBackup = "; or accept it and enqueue again from your own records"
