@@ -84,4 +84,3 @@ func TestAnUnreadableAlertRuleIsNotSaved(t *testing.T) {
 		t.Error("the rule is not removed")
 	}
 }
-
