@@ -31,10 +31,10 @@ func newAlertSet(g *globals) *cobra.Command {
 		Use:   "set NAME --when CONDITION",
 		Short: "Store a rule in the pool, or replace the one with its name",
 		Long: `Store a rule in the pool, or replace the stored one with its name. The process that runs
-the rules uses it from its next evaluation on, besides the rules of its file. If the file
-has a rule with this name, that one is used instead. The flags are the keys of a rule in
-a file; the page docs/alerts.md explains them and the conditions. Receivers are only in
-files. alert rules shows the stored rules with their problems.`,
+the rules uses it from its next evaluation on, in addition to the rules of its file. If
+the file has a rule with this name, that one is used instead. The flags are the keys of
+a rule in a file; the page docs/alerts.md explains them and the conditions. Receivers are
+only in files. alert rules shows the stored rules with their problems.`,
 		Example: `  ltsworker alert set wait-mail --when oldest_wait --over 15m --queues 'mail.*' --to ops
   ltsworker alert set many-failures --when failed_share --over 5% --window 30m --by kind --severity critical`,
 		Args: between(1, 1, "a rule's NAME"),
@@ -63,7 +63,7 @@ files. alert rules shows the stored rules with their problems.`,
 	text("for", "alert after the rule has applied for this `DURATION` (default: at once)")
 	text("keep", "end the alert after the rule has not applied for this `DURATION` (default 1m)")
 	text("repeat", "send a message again after this `DURATION` while the alert fires, or none\n(default 4h)")
-	list("queues", "only for these queues; mail.* stands for all names with that beginning")
+	list("queues", "only for these queues; mail.* selects all names that begin\nwith mail.")
 	list("kinds", "only for these kinds")
 	list("groups", "only for these groups")
 	list("by", "for conditions that count events: an alert for each queue, kind or group")
