@@ -11,43 +11,47 @@ import (
 	"github.com/ltsworker/ltsworker/alert"
 )
 
+// oneSucceeds acts several times at once. It fails unless one answer has the status done and the others refused.
+func oneSucceeds(t *testing.T, done, refused int, act func(i int) (status int)) {
+	t.Helper()
+	var all sync.WaitGroup
+	var succeeded atomic.Int32
+	for i := range 8 {
+		all.Go(func() {
+			switch status := act(i); status {
+			case done:
+				succeeded.Add(1)
+			case refused:
+			default:
+				t.Errorf("status %d", status)
+			}
+		})
+	}
+	all.Wait()
+	if n := succeeded.Load(); n != 1 {
+		t.Errorf("%d succeeded", n)
+	}
+}
+
 // Of several users who save or create a rule at the same time, one succeeds.
 func TestOneOfSeveralEditorsOfAnAlertRuleSucceeds(t *testing.T) {
 	t.Parallel()
 	b := newBrowser(t, nil)
-	race := func(act func() (status int), done, refused int) {
-		t.Helper()
-		var all sync.WaitGroup
-		var succeeded atomic.Int32
-		for range 8 {
-			all.Go(func() {
-				switch status := act(); status {
-				case done:
-					succeeded.Add(1)
-				case refused:
-				default:
-					t.Errorf("status %d", status)
-				}
-			})
-		}
-		all.Wait()
-		if n := succeeded.Load(); n != 1 {
-			t.Errorf("%d succeeded", n)
-		}
+	send := func(path string, form url.Values) func(int) int {
+		return func(int) int { status, _ := b.do(http.MethodPost, b.path(path), form); return status }
 	}
-	send := func(path string, form url.Values) func() int {
-		return func() int { status, _ := b.do(http.MethodPost, b.path(path), form); return status }
-	}
-	race(send("alerts/set", url.Values{"name": {"r"}, "when": {"waiting"}}), http.StatusSeeOther, http.StatusBadRequest)
-	race(send("alerts/set", sendable(t, b.page("alerts/edit?name=r"))), http.StatusSeeOther, http.StatusConflict)
+	oneSucceeds(t, http.StatusSeeOther, http.StatusBadRequest, send("alerts/set", url.Values{"name": {"r"}, "when": {"waiting"}}))
+	oneSucceeds(t, http.StatusSeeOther, http.StatusConflict, send("alerts/set", sendable(t, b.page("alerts/edit?name=r"))))
 	path := b.at("/alerts/rules/r")
 	tag := b.api(http.MethodGet, path, nil).header.Get("ETag")
-	race(func() int { return b.api(http.MethodPut, path, map[string]any{"when": "lost"}, "If-Match", tag).status }, http.StatusOK, http.StatusPreconditionFailed)
+	oneSucceeds(t, http.StatusOK, http.StatusPreconditionFailed, func(int) int {
+		return b.api(http.MethodPut, path, map[string]any{"when": "lost"}, "If-Match", tag).status
+	})
 
 	if got := b.api(http.MethodDelete, path, nil, "If-Match", tag); got.status != http.StatusPreconditionFailed {
 		t.Errorf("removed with an old tag: %d", got.status)
 	}
-	if status := send("alerts/remove", url.Values{"name": {"r"}, "set_at": {"1"}})(); status != http.StatusConflict || b.stored("r") == nil {
+	if status := send("alerts/remove", url.Values{"name": {"r"}, "set_at": {"1"}})(0); status != http.StatusConflict || b.stored("r") == nil {
 		t.Errorf("removed with an old form: %d", status)
 	}
 	tag = b.api(http.MethodGet, path, nil).header.Get("ETag")

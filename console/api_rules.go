@@ -3,7 +3,6 @@ package console
 import (
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/ltsworker/ltsworker/alert"
 	"github.com/ltsworker/ltsworker/internal/record"
@@ -109,12 +108,6 @@ func (q *request) apiRemoveRule() (any, error) {
 		return nil, notFound("rule", name)
 	}
 	return empty, changedRule(err)
-}
-
-// matchesTag reports whether the header If-Match names a version.
-func (q *request) matchesTag() bool {
-	tag := strings.TrimSpace(q.Header.Get("If-Match"))
-	return tag != "" && tag != "*"
 }
 
 // changedRule returns the error of a change with If-Match of a rule that has changed meanwhile. It returns

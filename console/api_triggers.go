@@ -101,7 +101,15 @@ func (q *request) apiSetTrigger() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = q.record(q.onTrigger("set", name, func(ctx context.Context, _ string) error { return q.site.pool.Triggers().Set(ctx, *def) }))
+	err = q.record(q.onTrigger("set", name, func(ctx context.Context, _ string) error {
+		if q.matchesTag() {
+			return q.site.pool.Triggers().SetIf(ctx, *def, before)
+		}
+		return q.site.pool.Triggers().Set(ctx, *def)
+	}))
+	if errors.Is(err, pool.ErrTriggerChanged) {
+		err = errMatch("the trigger")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -138,6 +146,12 @@ func (q *request) checkMatch(what, has string) error {
 		return nil
 	}
 	return errMatch(what)
+}
+
+// matchesTag reports whether the header If-Match names a version.
+func (q *request) matchesTag() bool {
+	tag := strings.TrimSpace(q.Header.Get("If-Match"))
+	return tag != "" && tag != "*"
 }
 
 // errMatch is the error about something that has changed since it was read.

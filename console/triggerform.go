@@ -257,8 +257,14 @@ func (q *request) setTrigger() error {
 		return q.showTriggerForm(http.StatusBadRequest, t, f, nil)
 	}
 	target := def.Name + ": " + q.Schedule(&pool.TriggerInfo{Trigger: def}) + ", " + def.Task.Kind + " " + cmp.Or(def.Task.Queue, task.DefaultQueue)
-	err = q.record(action{name: "triggers/set", target: target, do: func(ctx context.Context) (int, error) { return 0, q.site.pool.Triggers().Set(ctx, def) }})
-	if f.take(err) {
+	err = q.record(action{name: "triggers/set", target: target, do: func(ctx context.Context) (int, error) { return 0, q.site.pool.Triggers().SetIf(ctx, def, t) }})
+	switch {
+	case errors.Is(err, pool.ErrTriggerChanged) && t != nil:
+		return &problem{http.StatusConflict, "error.trigger_changed", []any{t.Name}}
+	case errors.Is(err, pool.ErrTriggerChanged):
+		f.wrong("name", "%s", q.T("trigger.exists"))
+	}
+	if len(f.errs) > 0 || f.take(err) {
 		return q.showTriggerForm(http.StatusBadRequest, t, f, nil)
 	}
 	if err != nil {

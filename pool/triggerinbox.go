@@ -32,7 +32,7 @@ func (t *Triggers) admit(ctx context.Context, entry string) error {
 		return t.p.store.RemoveTriggerOf(ctx, entry, def.Name)
 	default:
 		var invalid *FieldError
-		if _, err = t.set(ctx, *def, "", entry); err == nil || !errors.As(err, &invalid) {
+		if _, err = t.set(ctx, *def, "", entry, nil); err == nil || !errors.As(err, &invalid) {
 			return err
 		}
 	}

@@ -49,13 +49,28 @@ const maxTries = 100
 // The same definition again changes nothing. A definition with the same schedule keeps the
 // next planned time. A trigger that Pause has paused stays paused.
 func (t *Triggers) Set(ctx context.Context, def Trigger) error {
-	_, err := t.set(ctx, def, "", "")
+	_, err := t.set(ctx, def, "", "", nil)
+	return err
+}
+
+// ErrTriggerChanged is returned by SetIf if the definition of the trigger is another one.
+var ErrTriggerChanged = errors.New("the trigger has changed since it was read")
+
+// SetIf is Set if the trigger still has the definition of before, which Get has returned;
+// nil for none. Otherwise the error is ErrTriggerChanged.
+func (t *Triggers) SetIf(ctx context.Context, def Trigger, before *TriggerInfo) error {
+	_, err := t.set(ctx, def, "", "", func(read task.StoredTrigger) error {
+		if found := read.Version != ""; found != (before != nil) || found && !read.SetAt.Equal(before.SetAt) {
+			return fmt.Errorf("set trigger %s: %w", def.Name, ErrTriggerChanged)
+		}
+		return nil
+	})
 	return err
 }
 
 // set also reports whether it has changed the trigger. entry is the entry of triggers:inbox
-// that requests it; "" for none.
-func (t *Triggers) set(ctx context.Context, def Trigger, origin, entry string) (changed bool, err error) {
+// that requests it; "" for none. check, if it is not nil, refuses what is stored now.
+func (t *Triggers) set(ctx context.Context, def Trigger, origin, entry string, check func(task.StoredTrigger) error) (changed bool, err error) {
 	if def.Task.Queue == "" {
 		def.Task.Queue = t.p.ownQueues[def.Task.Kind]
 	}
@@ -64,6 +79,11 @@ func (t *Triggers) set(ctx context.Context, def Trigger, origin, entry string) (
 		read, now, err := t.read(ctx, def.Name)
 		if err != nil && !errors.Is(err, ErrNoTrigger) {
 			return false, fmt.Errorf("set trigger %s: %w", def.Name, err)
+		}
+		if check != nil {
+			if err := check(read); err != nil {
+				return false, err
+			}
 		}
 		c, err := t.change(&def, read, now, origin)
 		switch {
@@ -113,7 +133,7 @@ func (t *Triggers) Apply(ctx context.Context, origin string, defs []Trigger) (do
 		return done, errors.Join(errs...)
 	}
 	for _, def := range defs {
-		changed, err := t.set(ctx, def, origin, "")
+		changed, err := t.set(ctx, def, origin, "", nil)
 		if past := (neverFires{}); errors.As(err, &past) {
 			continue
 		}

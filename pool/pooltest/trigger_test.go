@@ -2,6 +2,7 @@ package pooltest_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -47,4 +48,39 @@ func drainFiresTriggers(t *testing.T) {
 	if len(payloads) != 3 || payloads[0] != "t" {
 		t.Errorf("payloads %q", payloads)
 	}
+}
+
+func TestTriggerIsSetOnlyIfItIsAsItWasRead(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		p := pooltest.New(t, pool.Config{})
+		triggers, ctx := p.Triggers(), t.Context()
+		set := func(every time.Duration, before *pool.TriggerInfo, want error) {
+			t.Helper()
+			p.Advance(t, time.Second) // each definition has another time
+			err := triggers.SetIf(ctx, pool.Trigger{Name: "t", Every: every, Task: pool.Spec{Kind: "k"}}, before)
+			if !errors.Is(err, want) {
+				t.Errorf("every %v: %v, want %v", every, err, want)
+			}
+		}
+		get := func() *pool.TriggerInfo {
+			t.Helper()
+			info, err := triggers.Get(ctx, "t")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return info
+		}
+		set(time.Hour, &pool.TriggerInfo{SetAt: time.Now()}, pool.ErrTriggerChanged)
+		set(time.Hour, nil, nil)
+		set(2*time.Hour, nil, pool.ErrTriggerChanged)
+		first := get()
+		if err := triggers.Pause(ctx, "t"); err != nil {
+			t.Fatal(err)
+		}
+		set(2*time.Hour, first, nil) // a pause changes no definition
+		set(3*time.Hour, first, pool.ErrTriggerChanged)
+		if got := get(); got.Every != 2*time.Hour || !got.Paused {
+			t.Errorf("got %+v", got)
+		}
+	})
 }
