@@ -135,6 +135,12 @@ func TestKeptTasksAreSkippedInFewReads(t *testing.T) {
 	m.tasks = append(m.tasks, archivedTask("old", "k", kept))
 	m.reads = 0
 	page := b.page("tasks?state=stopped&q=kind:k&after=" + inArchive + "0")
+	// On a busy machine the time of a page may be over before its rows were read: the next page goes on.
+	next := regexp.MustCompile(`rel="next" href="[^"]*?/(tasks\?[^"]*)"`)
+	for more := next.FindStringSubmatch(page); more != nil; {
+		found := b.page(html.UnescapeString(more[1]))
+		page, more = page+found, next.FindStringSubmatch(found)
+	}
 	if !strings.Contains(page, "archived?id=between") || !strings.Contains(page, "archived?id=old") || m.reads > 40 {
 		t.Errorf("%d reads; the page lacks a removed task: %v", m.reads, !strings.Contains(page, "archived?id=between"))
 	}
