@@ -294,6 +294,12 @@ func TestAnOutageOfRedisIsWaitedForAndLoggedOnce(t *testing.T) {
 	s.server.Restart(t)
 	s.work(5)
 	s.caughtUp(db)
+	eventually(t, func() error { // the line comes after the page was written
+		if log.count("Redis works again") == 0 {
+			return errors.New("the end of the outage is not logged")
+		}
+		return nil
+	})
 	for _, text := range []string{"calls to Redis fail", "Redis works again"} {
 		if n := log.count(text); n != 1 {
 			t.Errorf("%d lines %q", n, text)
