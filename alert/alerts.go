@@ -273,7 +273,8 @@ func (j *judge) announce(r *Rule, a *Alert) change {
 	return c
 }
 
-// readdress ends an alert for the receivers that were informed and that its rule no longer has.
+// readdress announces the end of an alert to the receivers that were informed of it and that the
+// rule no longer has.
 func (j *judge) readdress(r *Rule, a *Alert, to []string, c *change) {
 	if a.Sent.IsZero() {
 		return

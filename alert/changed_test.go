@@ -70,8 +70,8 @@ func TestChangedReceiversAreInformed(t *testing.T) {
 	})
 }
 
-// A rule with another condition, other labels or without the queue has other alerts. An alert that
-// becomes more severe is announced as a new one.
+// The alerts of a rule end when its condition, its labels or its queues are changed so that they no
+// longer belong to it. An alert that becomes more severe is announced as a new one.
 func TestChangedRuleHasOtherAlerts(t *testing.T) {
 	changed := func(n Notice) bool { return n.State == StateEnded && n.Changed }
 	for _, c := range []struct {

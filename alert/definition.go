@@ -20,7 +20,7 @@ import (
 type Definition struct {
 	When string `json:"when"`
 	// Over is the threshold: a number, a percentage such as 10%, or a duration, as the condition
-	// says. Under is that of Replicas.
+	// needs. The condition Replicas has Under instead.
 	Over     string   `json:"over,omitempty"`
 	Under    string   `json:"under,omitempty"`
 	Window   string   `json:"window,omitempty"`
