@@ -4,7 +4,7 @@ SHELL := bash
 
 # The durations of each fuzz target, of one package's tests at most (on a busy machine), and of the soak.
 FUZZTIME ?= 10s
-TIMEOUT ?= 60m
+TIMEOUT ?= 30m
 SOAK ?= 30m
 # The number of tests of a package that run at once. Most of them wait.
 PARALLEL ?= 4

@@ -42,18 +42,11 @@ xargs -P 2 -n 1 bash -o pipefail -c 'run "$0"' <<<"${steps[*]}" &
 trap 'kill -TERM -- -$! 2>/dev/null || true; rm -rf "$logs"; exit 130' INT TERM HUP
 wait
 
-# failures STEP prints the failed tests with the beginning of their output and, for each package, the command that runs them
-# again. Without a failed test it prints the last lines of output.
+# failures STEP prints the failed tests, or the last lines of output without one.
 failures() {
 	local found flags=
 	if [[ $1 == race ]]; then flags=-race\ ; fi
-	found=$(awk -v flags="$flags" '
-		/^ *--- |^FAIL|^PASS|^ok/ { more = 0 }
-		more-- > 0 { tests = tests "\n    " substr($0, 1, 300) }
-		/^ *--- FAIL: / { more = 8; tests = tests "\n    " $0; if ($1 == "---" && $0 ~ /^---/) names = names (names ? "|" : "") $3 }
-		/^panic: |^fatal error: |DATA RACE/ { tests = tests "\n    " $0 }
-		/^FAIL\t/ { print "  " $2 (tests ? tests : "\n    does not build, or ended before its tests did"); if (names) print "    again: go test " flags "-run \"^(" names ")$\" " $2; tests = names = "" }
-	' "$logs/$1.log")
+	found=$(awk -v flags="$flags" -f scripts/failures.awk "$logs/$1.log")
 	if [[ $found ]]; then printf '%s\n' "$found"; else tail -n 15 "$logs/$1.log" | sed 's/^/    /'; fi
 }
 echo
