@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"testing"
@@ -72,6 +73,7 @@ func TestFreedSlotIsUsedAtOnce(t *testing.T) {
 		name  string
 		spec  pool.Spec
 		ghost bool // the holder's replica is dead
+		drain time.Duration
 		free  func(*testing.T, *cross)
 	}{
 		{name: "success", free: ends(nil)},
@@ -85,7 +87,8 @@ func TestFreedSlotIsUsedAtOnce(t *testing.T) {
 			s.Timeout, s.MaxAttempts, s.Headers = held, 1, deaf
 		}), free: nothing},
 		{name: "drain of the finisher", free: drain},
-		{name: "success while draining", free: func(t *testing.T, x *cross) {
+		// The handler must get its outcome before the drain ends its context.
+		{name: "success while draining", drain: patience, free: func(t *testing.T, x *cross) {
 			drained := make(chan struct{})
 			go func() { drain(t, x); close(drained) }()
 			x.proceed <- nil
@@ -114,7 +117,7 @@ func TestFreedSlotIsUsedAtOnce(t *testing.T) {
 				x := &cross{site: newSite(t), proceed: make(chan error), deaf: make(chan struct{})}
 				x.c = x.client()
 				defer close(x.deaf)
-				cfg := pool.Config{DrainTimeout: 50 * time.Millisecond, StopGrace: 100 * time.Millisecond, MaxStuck: 5}
+				cfg := pool.Config{DrainTimeout: cmp.Or(path.drain, 50*time.Millisecond), StopGrace: 100 * time.Millisecond, MaxStuck: 5}
 				if limit == "pool" {
 					cfg.Limit = 1
 				} else {
