@@ -338,7 +338,7 @@ func (q *request) dropping(id string) action {
 // setLanguage keeps the language of the user in a cookie.
 func (q *request) setLanguage() error {
 	lang := q.PostFormValue("lang")
-	if texts[lang] == nil {
+	if texts()[lang] == nil {
 		return &problem{http.StatusBadRequest, "error.form", []any{lang}}
 	}
 	http.SetCookie(q.w, &http.Cookie{Name: "lts_lang", Value: lang, Path: q.c.opts.Prefix + "/", MaxAge: 365 * 24 * 3600, HttpOnly: true, SameSite: http.SameSiteLaxMode})

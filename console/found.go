@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/ltsworker/ltsworker/internal/findings"
@@ -13,8 +14,10 @@ import (
 // foundText is what a finding says in another language than English.
 type foundText struct{ What, Do string }
 
-// foundTexts has the texts of findings by language and code. The English ones are in the findings.
-var foundTexts = map[string]map[string]foundText{"zh": readFoundTexts("zh")}
+// foundTexts returns the texts of findings by language and code. The English ones are in the findings.
+var foundTexts = sync.OnceValue(func() map[string]map[string]foundText {
+	return map[string]map[string]foundText{"zh": readFoundTexts("zh")}
+})
 
 func readFoundTexts(lang string) map[string]foundText {
 	all := map[string]foundText{}
@@ -35,7 +38,7 @@ func (q *request) Found(f task.Finding) string { return q.found(f).What }
 func (q *request) Remedy(f task.Finding) string { return q.found(f).Do }
 
 func (q *request) found(f task.Finding) foundText {
-	t, ok := foundTexts[q.lang][f.Code]
+	t, ok := foundTexts()[q.lang][f.Code]
 	if !ok {
 		english, known := findings.Of(f.Code)
 		if q.lang != "en" || !known {

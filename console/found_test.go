@@ -15,7 +15,7 @@ import (
 
 // Each code of a finding has a Chinese text with the values of the English one, and advice if that has some.
 func TestEachFindingHasAChineseText(t *testing.T) {
-	chinese := foundTexts["zh"]
+	chinese := foundTexts()["zh"]
 	for _, code := range findings.Codes() {
 		english, _ := findings.Of(code)
 		got, ok := chinese[code]

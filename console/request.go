@@ -136,7 +136,7 @@ func (q *request) Rate(r pool.Rate) string {
 
 // Hint returns the help for a field of a form, "" for none.
 func (q *request) Hint(label string) string {
-	if key := "hint." + label; texts["en"][key] != "" {
+	if key := "hint." + label; texts()["en"][key] != "" {
 		return q.T(key)
 	}
 	return ""
@@ -238,13 +238,13 @@ func (q *request) T(key string, args ...any) string { return translate(q.lang, k
 
 // language returns that of the cookie, else of Accept-Language, else English.
 func language(r *http.Request) string {
-	if c, err := r.Cookie("lts_lang"); err == nil && texts[c.Value] != nil {
+	if c, err := r.Cookie("lts_lang"); err == nil && texts()[c.Value] != nil {
 		return c.Value
 	}
 	for part := range strings.SplitSeq(r.Header.Get("Accept-Language"), ",") {
 		tag, _, _ := strings.Cut(strings.TrimSpace(part), ";")
 		base, _, _ := strings.Cut(strings.ToLower(tag), "-")
-		if texts[base] != nil {
+		if texts()[base] != nil {
 			return base
 		}
 	}

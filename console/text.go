@@ -5,13 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 )
 
 //go:embed lang
 var langFiles embed.FS
 
-// texts has the texts of the pages by language and key.
-var texts = readTexts()
+// texts returns the texts of the pages by language and key. The first call reads them, which takes milliseconds: most commands need none.
+var texts = sync.OnceValue(readTexts)
 
 func readTexts() map[string]map[string]string {
 	all := map[string]map[string]string{}
@@ -32,7 +33,7 @@ func readTexts() map[string]map[string]string {
 // translate returns the text of a key with the arguments in place of {0}, {1} … A key without a
 // text is returned as it is.
 func translate(lang, key string, args ...any) string {
-	text, ok := texts[lang][key]
+	text, ok := texts()[lang][key]
 	if !ok {
 		return key
 	}

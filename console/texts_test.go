@@ -19,8 +19,8 @@ import (
 var placeholder = regexp.MustCompile(`\{\d\}`)
 
 func TestBothLanguagesHaveTheSameTexts(t *testing.T) {
-	for key, english := range texts["en"] {
-		chinese, ok := texts["zh"][key]
+	for key, english := range texts()["en"] {
+		chinese, ok := texts()["zh"][key]
 		if !ok || chinese == "" {
 			t.Errorf("%s has no Chinese text", key)
 		}
@@ -31,8 +31,8 @@ func TestBothLanguagesHaveTheSameTexts(t *testing.T) {
 			t.Errorf("%s has %v in English and %v in Chinese", key, a, b)
 		}
 	}
-	for key := range texts["zh"] {
-		if texts["en"][key] == "" {
+	for key := range texts()["zh"] {
+		if texts()["en"][key] == "" {
 			t.Errorf("%s has no English text", key)
 		}
 	}
@@ -69,17 +69,17 @@ func TestTextsAreThoseThatPagesUse(t *testing.T) {
 		if strings.HasSuffix(key, ".") || strings.HasSuffix(key, "_") { // the rest is made from a value
 			continue
 		}
-		if texts["en"][key] == "" {
+		if texts()["en"][key] == "" {
 			t.Errorf("%s has no text", key)
 		}
 	}
 	for _, code := range holdup.Codes() {
-		if texts["en"]["waits."+code] == "" {
+		if texts()["en"]["waits."+code] == "" {
 			t.Errorf("the reason %s has no text", code)
 		}
 	}
 	made := []string{"nav.", "role.", "waits.", "step.", "error.4", "error.5", "error.no_", "bulk.verb_", "bulk.phase_", "bulk.left_", "action.pause", "action.resume", "field.", "hint.", "month.", "wrong.state_", "wrong.word_"}
-	for key := range maps.Keys(texts["en"]) {
+	for key := range maps.Keys(texts()["en"]) {
 		if !strings.Contains(from, `"`+key+`"`) && !slices.ContainsFunc(made, func(p string) bool { return strings.HasPrefix(key, p) }) {
 			t.Errorf("the text %s is not used", key)
 		}

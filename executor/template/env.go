@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -23,7 +24,9 @@ type variable struct {
 }
 
 // loads matches variables from which a loader, a shell or an interpreter takes code.
-var loads = regexp.MustCompile(`^(PATH|LD_.*|DYLD_.*|BASH_ENV|ENV|IFS|SHELLOPTS|PS4|PROMPT_COMMAND|PYTHON(PATH|HOME|STARTUP)|PERL5(LIB|OPT|DB)|RUBY(LIB|OPT)|NODE_(OPTIONS|PATH)|JAVA_TOOL_OPTIONS|GIT_.*)$`)
+var loads = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(PATH|LD_.*|DYLD_.*|BASH_ENV|ENV|IFS|SHELLOPTS|PS4|PROMPT_COMMAND|PYTHON(PATH|HOME|STARTUP)|PERL5(LIB|OPT|DB)|RUBY(LIB|OPT)|NODE_(OPTIONS|PATH)|JAVA_TOOL_OPTIONS|GIT_.*)$`)
+})
 
 // ParseEnv parses KEY=value entries. It returns a *task.FieldError for every entry that
 // cannot be used. Its field is that of the list, followed by a dot and the name if there
@@ -37,7 +40,7 @@ func ParseEnv(field string, env []string) (parsed Env, errs []error) {
 			continue
 		}
 		t, err := Parse(value)
-		if _, constant := t.Constant(); err == nil && !constant && loads.MatchString(name) {
+		if _, constant := t.Constant(); err == nil && !constant && loads().MatchString(name) {
 			err = errors.New("must not be a template: programs take code from the places that this variable names")
 		}
 		if err != nil {
