@@ -13,14 +13,10 @@ import (
 )
 
 // gate is a Config.Admit whose answer the test sets.
-type gate struct {
-	closed  atomic.Bool
-	refused atomic.Int64 // how often it refused
-}
+type gate struct{ closed atomic.Bool }
 
 func (g *gate) admit(context.Context) error {
 	if g.closed.Load() {
-		g.refused.Add(1)
 		return errors.New("the gate is closed")
 	}
 	return nil
@@ -41,15 +37,16 @@ func TestTasksStartElsewhereWhileAReplicaRefuses(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
 	started := make(chan string, 100)
-	gates := map[string]*gate{"a": {}, "b": {}}
+	gates, pools := map[string]*gate{"a": {}, "b": {}}, map[string]*pool.Pool{}
 	for name, g := range gates {
 		cfg := slots(2)
 		cfg.Admit = g.admit
 		p := s.pool(cfg)
 		p.HandleKind("k", runsOn(name, started))
 		s.serve(p)
+		pools[name] = p
 	}
-	s.awaitReplicas(2)
+	s.awaitIdle(2)
 	refusing := func(n int) {
 		t.Helper()
 		eventually(t, patience, strconv.Itoa(n)+" replicas that refuse", func() bool {
@@ -68,7 +65,7 @@ func TestTasksStartElsewhereWhileAReplicaRefuses(t *testing.T) {
 	}
 
 	gates["a"].closed.Store(true)
-	eventually(t, patience, "a call of Admit", func() bool { return gates["a"].refused.Load() > 0 })
+	eventually(t, patience, "a refusal", func() bool { return pools["a"].Health().Refuses != "" })
 	for range 30 {
 		// A task is enqueued when the last one has started, so each needs a signal. At first the
 		// refusing replica may still be listed as idle.

@@ -167,6 +167,15 @@ func (s *site) awaitReplicas(n int) {
 	})
 }
 
+// awaitIdle waits until n replicas, which are all of one class, have claimed and found no task.
+func (s *site) awaitIdle(n int64) {
+	s.t.Helper()
+	eventually(s.t, patience, strconv.FormatInt(n, 10)+" idle replicas", func() bool {
+		idle := s.rdb.Keys(context.Background(), s.key("idle:*")).Val()
+		return len(idle) == 1 && s.rdb.ZCard(context.Background(), idle[0]).Val() == n
+	})
+}
+
 // enqueue makes a task of spec and returns its id.
 func enqueue(t testing.TB, p *pool.Pool, spec pool.Spec) string {
 	t.Helper()

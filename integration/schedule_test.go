@@ -189,13 +189,7 @@ func TestScheduledTaskOutlivesTheReplicaThatKnowsOfIt(t *testing.T) {
 		starts <- start{tk.ID, time.Now()}
 		return nil, nil
 	})
-	eventually(t, patience, "the replica is idle", func() bool {
-		idle, err := s.rdb.Keys(t.Context(), s.key("idle:*")).Result()
-		if err != nil || len(idle) != 1 { // the two replicas are of one class
-			t.Fatal(idle, err)
-		}
-		return s.rdb.ZCard(t.Context(), idle[0]).Val() == 2
-	})
+	s.awaitIdle(2)
 	at := time.Now().Add(400 * time.Millisecond)
 	enqueue(t, c, pool.Spec{Kind: "tick", RunAt: at})
 	if signal, err := ghost.Listen(t.Context(), "ghost", patience); err != nil || !signal.Check {
