@@ -63,6 +63,9 @@ func (q *request) Remedied(f task.Finding) (r *remedy) {
 	case "queue_paused":
 		r = resumeQueue(f.Values["queue"])
 	case "replica_stuck":
+		if f.Figures["draining"] > 0 {
+			return nil
+		}
 		r = drainReplica(f.Values["replica"])
 	case "trigger_late":
 		r = runTrigger(f.Values["trigger"])

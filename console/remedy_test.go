@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/console/access"
+	"github.com/ltsworker/ltsworker/internal/findings"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -69,6 +70,19 @@ func TestOverviewOffersTheRemedies(t *testing.T) {
 		}
 		if !strings.Contains(page, "Replica r: the database has not answered for 1 h: gone.") {
 			t.Errorf("%s", page)
+		}
+	}
+}
+
+// The page of the doctor offers to drain a replica with stuck handlers, unless it drains already.
+func TestDrainIsOfferedOnce(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t, nil)
+	q := &request{c: b.c, site: b.c.sites[b.name]}
+	for draining, want := range map[int]bool{0: true, 1: false} {
+		f := findings.New("replica_stuck", findings.Named("replica", "r"), findings.Count("stuck", 1), findings.Count("draining", draining))
+		if r := q.Remedied(f); (r != nil) != want {
+			t.Errorf("draining %d: %+v", draining, r)
 		}
 	}
 }

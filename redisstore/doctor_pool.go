@@ -39,7 +39,11 @@ func (s *Store) inspectReplicas(ctx context.Context, add adder) error {
 	}
 	for _, r := range live {
 		if r.Stuck > 0 {
-			add("replica_stuck", append(process(r), count("stuck", r.Stuck))...)
+			draining := 0
+			if r.Draining {
+				draining = 1
+			}
+			add("replica_stuck", append(process(r), count("stuck", r.Stuck), count("draining", draining))...)
 		}
 	}
 	if len(live) > 0 {

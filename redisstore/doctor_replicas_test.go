@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -179,5 +180,25 @@ func TestAKindThatOnlySomeReplicasOfAQueueHandleIsNoted(t *testing.T) {
 	got := noted()
 	if len(got) != 21 || !strings.Contains(got[19], "kind kind-19 in 2 of the 3 live replicas of queue mail") || got[20] != "the same of 30 more kinds" {
 		t.Errorf("noted %d: %v", len(got), got)
+	}
+}
+
+func TestStuckHandlersAreFoundAlsoWhileTheReplicaDrains(t *testing.T) {
+	s := newSite(t, redisserver.Shared(t).Client(t))
+	r := task.Registration{Replica: "a", Host: "h", PID: 7, Lease: time.Hour, Queues: map[string]task.QueueConfig{"default": {Workers: 1}}}
+	if _, err := s.store.Join(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	for draining, want := range map[bool]string{
+		false: "replica a (process 7 on h) has 1 slot taken by a handler that ignores its cancelled context",
+		true:  "replica a (process 7 on h) has 1 slot taken by a handler that ignores its cancelled context, and it drains",
+	} {
+		if _, err := s.store.Renew(t.Context(), task.Renewal{Replica: "a", Lease: time.Hour, Stuck: 1, Draining: draining}); err != nil {
+			t.Fatal(err)
+		}
+		found := s.findings(t, "replicas")
+		if i := slices.IndexFunc(found, func(f task.Finding) bool { return f.Code == "replica_stuck" }); i < 0 || found[i].What != want {
+			t.Errorf("draining %t: found %+v", draining, found)
+		}
 	}
 }

@@ -111,7 +111,7 @@ const (
 // pool are the codes about the replicas, the queues, the triggers and the archives of a pool.
 var pool = map[string]Text{
 	"replica_silent":   {"replicas", warn, "replica {replica} stopped renewing and is still on the list", "start a replica: its maintenance takes back what this one held"},
-	"replica_stuck":    {"replicas", warn, "replica {replica} (process {pid} on {host}) has {stuck|1 slot taken by a handler that ignores its cancelled context|# slots taken by handlers that ignore their cancelled context}", "restart it, and make its handlers return when their context ends"},
+	"replica_stuck":    {"replicas", warn, "replica {replica} (process {pid} on {host}) has {stuck|1 slot taken by a handler that ignores its cancelled context|# slots taken by handlers that ignore their cancelled context}{draining||, and it drains|}", "restart it, and make its handlers return when their context ends"},
 	"replicas_alive":   {"replicas", ok, "{alive} alive", ""},
 	"replica_refuses":  {"replicas", note, "replica {replica} (process {pid} on {host}) takes no tasks: {why}", lessLoad},
 	"replicas_refuse":  {"replicas", note, "{more|1 more replica takes no tasks|# more replicas take no tasks}", lessLoad},
