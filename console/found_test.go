@@ -19,6 +19,9 @@ func TestEachFindingHasAChineseText(t *testing.T) {
 	for _, code := range findings.Codes() {
 		english, _ := findings.Of(code)
 		got, ok := chinese[code]
+		if texts()["zh"]["check."+strings.ReplaceAll(english.Check, " ", "_")] == "" || texts()["zh"]["severity."+string(english.Severity)] == "" {
+			t.Errorf("the check %s or the severity %s has no Chinese text", english.Check, english.Severity)
+		}
 		if !ok || got.What == "" || (got.Do == "") != (english.Do == "") {
 			t.Errorf("%s has no Chinese text, or only a part: %+v", code, got)
 		}
@@ -43,7 +46,7 @@ func TestFindingsAreInTheLanguageOfTheUser(t *testing.T) {
 	b.act("pause", map[string][]string{"queue": {"mail"}})
 	for lang, wants := range map[string][]string{
 		"en": {"queue mail is paused", "no live replica, 1 task waits", "start one with ltsworker run"},
-		"zh": {"队列 mail 已暂停", "没有在运行的工作进程，1 个任务在等待", "用 ltsworker run 启动一个"},
+		"zh": {">正常</span></td><td>版本</td>", "队列 mail 已暂停", "没有在运行的工作进程，1 个任务在等待", "用 ltsworker run 启动一个"},
 	} {
 		b.lang = lang
 		page := b.page("doctor")

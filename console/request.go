@@ -236,6 +236,20 @@ func (q *request) status(err error) (int, string) {
 // T returns the text of a key in the language of the user. args fill {0}, {1} …
 func (q *request) T(key string, args ...any) string { return translate(q.lang, key, args...) }
 
+// Severity returns a severity of findings or of alerts in the language of the user.
+func (q *request) Severity(of any) string { return q.word("severity.", fmt.Sprint(of)) }
+
+// Check returns the name of a check of the doctor in the language of the user.
+func (q *request) Check(name string) string { return q.word("check.", name) }
+
+// word returns the text for a word of the store. A word without a text is returned as it is.
+func (q *request) word(prefix, word string) string {
+	if text, ok := texts()[q.lang][prefix+strings.ReplaceAll(word, " ", "_")]; ok {
+		return text
+	}
+	return word
+}
+
 // language returns that of the cookie, else of Accept-Language, else English.
 func language(r *http.Request) string {
 	if c, err := r.Cookie("lts_lang"); err == nil && texts()[c.Value] != nil {

@@ -78,7 +78,7 @@ func TestTextsAreThoseThatPagesUse(t *testing.T) {
 			t.Errorf("the reason %s has no text", code)
 		}
 	}
-	made := []string{"nav.", "role.", "waits.", "step.", "error.4", "error.5", "error.no_", "bulk.verb_", "bulk.phase_", "bulk.left_", "action.pause", "action.resume", "field.", "hint.", "month.", "wrong.state_", "wrong.word_"}
+	made := []string{"nav.", "role.", "waits.", "step.", "error.4", "error.5", "error.no_", "bulk.verb_", "bulk.phase_", "bulk.left_", "action.pause", "action.resume", "field.", "hint.", "month.", "wrong.state_", "wrong.word_", "check.", "severity."}
 	for key := range maps.Keys(texts()["en"]) {
 		if !strings.Contains(from, `"`+key+`"`) && !slices.ContainsFunc(made, func(p string) bool { return strings.HasPrefix(key, p) }) {
 			t.Errorf("the text %s is not used", key)
