@@ -99,7 +99,7 @@ func New(o Options) (*Console, error) {
 	}
 	err := errors.Join(errs...)
 	if err == nil {
-		c.pages, err = parsePages()
+		c.pages, err = parsedPages()
 	}
 	if err == nil {
 		c.assets, err = readAssets()

@@ -12,6 +12,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -51,6 +52,9 @@ var funcs = template.FuncMap{
 		return listing{v, tasks, choose, archived}
 	},
 }
+
+// parsedPages returns the pages. The first call of the process parses them: all consoles have the same ones.
+var parsedPages = sync.OnceValues(parsePages)
 
 func parsePages() (pages, error) {
 	all := pages{}
