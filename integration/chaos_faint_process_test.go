@@ -70,8 +70,12 @@ func (c *faintingConn) Write(b []byte) (int, error) {
 func stopSelf() {
 	at := time.Now()
 	_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
-	for time.Since(at) < 300*time.Millisecond {
-		at = time.Now()
+	for {
+		now := time.Now()
+		if now.Sub(at) >= 300*time.Millisecond {
+			return
+		}
+		at = now                     // each time is compared with the next one, so that no stop is missed
 		time.Sleep(time.Millisecond) // a longer one shows that the process was stopped
 	}
 }
