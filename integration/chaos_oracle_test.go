@@ -158,8 +158,9 @@ func (f *fleet) endFrozen(c *chronicle, all []run) (exempt int) {
 // most that ran at once.
 func (f *fleet) checkRuns(c *chronicle, limit, groupLimit int) (all []run, top int) {
 	f.t.Helper()
+	records := f.recorded() // without the mutex: it may end the test
 	f.mu.Lock()
-	all = runs(f.recorded(), f.deaths)
+	all = runs(records, f.deaths)
 	f.mu.Unlock()
 	exempt := f.endFrozen(c, all)
 

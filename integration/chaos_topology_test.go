@@ -167,8 +167,9 @@ func (f *fleet) loseMaster(master func() *redisserver.Server, whole func(old *re
 
 	gone := tasks - len(story.tales)
 	story.check(t, tasks-gone)
+	records := f.recorded() // without the mutex: it may end the test
 	f.mu.Lock()
-	all := runs(f.recorded(), f.deaths)
+	all := runs(records, f.deaths)
 	f.mu.Unlock()
 	unknown, top := 0, 0
 	for _, r := range all {
