@@ -62,8 +62,7 @@ func TestChaosProcessFrozenInTheMiddleOfAReport(t *testing.T) {
 			t.Errorf("process %d ran the next task", r.PID)
 		}
 		good("after the thaw")
-		p.signal(syscall.SIGTERM)
-		<-p.gone
+		p.terminate()
 		if when == faintAfter {
 			counted++
 		} else {

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/ltsworker/ltsworker/pool"
@@ -14,6 +15,7 @@ import (
 // load enqueues tasks of all sorts until it is ended. A failed enqueue is
 // repeated under the same id until it has succeeded: each id is one task.
 type load struct {
+	t        testing.TB
 	client   *pool.Pool
 	rnd      *rand.Rand
 	spec     func(rnd *rand.Rand) pool.Spec
@@ -35,7 +37,7 @@ func (f *fleet) load(seed uint64, perSecond int) *load {
 
 func (f *fleet) loadOf(seed uint64, perSecond int, spec func(rnd *rand.Rand) pool.Spec) *load {
 	l := &load{
-		client: f.client(), rnd: rand.New(rand.NewPCG(seed, 1)), spec: spec, stop: make(chan struct{}), done: make(chan struct{}),
+		t: f.t, client: f.client(), rnd: rand.New(rand.NewPCG(seed, 1)), spec: spec, stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	const batches = 20 // per second
 	go func() {
@@ -47,6 +49,8 @@ func (f *fleet) loadOf(seed uint64, perSecond int, spec func(rnd *rand.Rand) poo
 			case <-again.C:
 				l.enqueue(1 + l.rnd.IntN(2*perSecond/batches))
 			case <-l.stop:
+				return
+			case <-l.t.Context().Done(): // the test has failed
 				return
 			}
 		}
@@ -62,8 +66,8 @@ func (l *load) enqueue(n int) {
 		ids[i] = fmt.Sprint("load-", l.n+i)
 		specs[i].ID = ids[i]
 	}
-	for {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	for l.t.Context().Err() == nil {
+		ctx, cancel := context.WithTimeout(l.t.Context(), 5*time.Second)
 		receipts, err := l.client.EnqueueAll(ctx, specs)
 		cancel()
 		if err == nil {
@@ -101,7 +105,8 @@ func (l *load) some(rnd *rand.Rand, n int) []string {
 
 // end stops the load and returns the number of tasks made.
 func (l *load) end() int {
+	l.t.Helper()
 	close(l.stop)
-	<-l.done
+	receive(l.t, l.done, patience, "the last enqueue of the load succeeds")
 	return l.n
 }

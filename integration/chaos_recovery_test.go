@@ -103,11 +103,10 @@ func TestChaosWorkResumesAfterRedisRestarts(t *testing.T) {
 			backlog++
 			specs[i] = pool.Spec{ID: fmt.Sprint("backlog-", backlog), Kind: kindWork, Payload: strconv.AppendInt(nil, rnd.Int64N(300), 10)}
 		}
-		for { // under the same ids, until it has succeeded
-			if rs, err := c.EnqueueAll(t.Context(), specs); err == nil && !slices.ContainsFunc(rs, func(r pool.Receipt) bool { return r.Err != nil }) {
-				return
-			}
-		}
+		eventually(t, patience, "the backlog is enqueued", func() bool { // under the same ids
+			rs, err := c.EnqueueAll(t.Context(), specs)
+			return err == nil && !slices.ContainsFunc(rs, func(r pool.Receipt) bool { return r.Err != nil })
+		})
 	}
 
 	// allStart returns how long after a moment each replica has started a task.

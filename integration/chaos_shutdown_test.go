@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -37,8 +36,7 @@ func TestChaosShutdownUnderLoadLosesNothing(t *testing.T) {
 		f.awaitRun(replicas[i])
 		pause(rnd, 0, 200*time.Millisecond)
 		at := time.Now()
-		replicas[i].signal(syscall.SIGTERM)
-		<-replicas[i].gone
+		replicas[i].terminate()
 		took = append(took, time.Since(at))
 		if code := replicas[i].cmd.ProcessState.ExitCode(); code != 0 {
 			t.Errorf("a process that got SIGTERM exited with %d", code)

@@ -287,8 +287,8 @@ func (s *soak) follow() *follower {
 	go func() {
 		defer close(f.done)
 		at, stopping := "0", false
-		for {
-			page, err := st.ReadEvents(context.Background(), at, 1000, 50*time.Millisecond)
+		for s.t.Context().Err() == nil { // else the test has failed
+			page, err := st.ReadEvents(s.t.Context(), at, 1000, 50*time.Millisecond)
 			var trimmed *pool.TrimmedError
 			if errors.As(err, &trimmed) {
 				s.t.Error(err)
@@ -318,7 +318,7 @@ func (s *soak) follow() *follower {
 // end waits until the story has been read to its end and returns it.
 func (f *follower) end() *chronicle {
 	close(f.stop)
-	<-f.done
+	receive(f.s.t, f.done, patience, "the end of the events")
 	return f.story
 }
 

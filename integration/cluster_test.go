@@ -56,8 +56,10 @@ func (s *site) everyday() {
 	if err := raw.RPush(ctx, s.key("inbox"), `{"kind":"step","payload":3,"id":"pushed"}`).Err(); err != nil {
 		s.t.Fatal(err)
 	}
+	waits, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	eventually(s.t, patience, "the pushed task has succeeded", func() bool {
-		task, err := c.WaitTask(ctx, "pushed") // the task may not exist yet
+		task, err := c.WaitTask(waits, "pushed") // the task may not exist yet
 		return err == nil && task.State == pool.Succeeded
 	})
 	later := enqueue(s.t, c, pool.Spec{Kind: "step", Payload: []byte("0"), Delay: 300 * time.Millisecond})

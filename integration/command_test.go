@@ -42,6 +42,7 @@ func (c command) write(name, text string) {
 func (c command) prepare(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, c.path, args...)
 	cmd.Dir = c.dir
+	cmd.WaitDelay = patience // a process that it has started may hold its output open
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "LTS_") {
 			cmd.Env = append(cmd.Env, v)

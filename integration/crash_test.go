@@ -161,11 +161,15 @@ func TestPoisonousTaskFailsAsLost(t *testing.T) {
 	eventually(t, patience, "the first attempt of the poison", func() bool { return get(t, c, id).Attempt > 0 })
 	flow, feeding := 0, time.NewTicker(10*time.Millisecond)
 	defer feeding.Stop()
-	for get(t, c, id).State != pool.Failed {
+	eventually(t, patience, "the poison fails", func() bool {
+		if get(t, c, id).State == pool.Failed {
+			return true
+		}
 		<-feeding.C
 		enqueue(t, c, pool.Spec{Kind: kindWork, Payload: []byte("1")})
 		flow++
-	}
+		return false
+	})
 	if flowed := stats(t, c).Ended[pool.Succeeded]; flowed == 0 {
 		t.Errorf("none of %d tasks ended besides the poison", flow)
 	} else {
@@ -236,13 +240,11 @@ func TestFrozenReplicaCannotWriteOverItsSuccessor(t *testing.T) {
 	}
 	// When the thawed replica has run another task, it serves again and has
 	// sent all its reports.
-	for {
+	eventually(t, patience, "a task runs on the thawed replica", func() bool {
 		id := enqueue(t, c, pool.Spec{Kind: kindWork, Payload: []byte("1")})
 		await(t, c, id)
-		if f.entry(enter, id, 1).PID == frozen.pid {
-			break
-		}
-	}
+		return f.entry(enter, id, 1).PID == frozen.pid
+	})
 	for _, id := range ids {
 		task := get(t, c, id)
 		if task.State != pool.Succeeded || task.Attempt != 2 || string(task.Result) != "2" {

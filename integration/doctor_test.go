@@ -81,7 +81,10 @@ func TestDoctorFindsNothingInAPoolAtWork(t *testing.T) {
 		}
 	}()
 	walks := 0
-	for busy := true; busy; walks++ {
+	for busy, late := true, time.Now().Add(patience); busy; walks++ {
+		if time.Now().After(late) {
+			t.Fatalf("the pool is still at work after %v", patience)
+		}
 		select {
 		case <-done:
 			st := stats(t, c)
@@ -301,7 +304,9 @@ func TestTwoSchemaVersionsAtOnce(t *testing.T) {
 	}
 	old := later.pool(slots(1))
 	old.HandleKind("k", func(context.Context, *task.Task) ([]byte, error) { return nil, nil })
-	if err := old.Run(context.Background()); !errors.Is(err, pool.ErrSchema) {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := old.Run(ctx); !errors.Is(err, pool.ErrSchema) {
 		t.Errorf("the older program runs: %v", err)
 	}
 }

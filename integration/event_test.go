@@ -50,7 +50,11 @@ func subscribe(t testing.TB, p *pool.Pool, group string, fn func(context.Context
 			t.Error(err)
 		}
 	}()
-	stop = func() { cancel(); <-done }
+	stop = func() {
+		t.Helper()
+		cancel()
+		receive(t, done, patience, "the end of Subscribe")
+	}
 	t.Cleanup(stop)
 	return stop
 }

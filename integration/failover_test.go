@@ -49,7 +49,7 @@ func (s *site) failover(master, replica *redisserver.Server, lags bool, whole fu
 	eventually(t, patience, "the pool is under load", func() bool { return w.count() > 200 })
 
 	if lags {
-		send(s, replica, syscall.SIGSTOP)
+		signalServer(s, replica, syscall.SIGSTOP)
 		rdb := master.Client(t)
 		ballast := bytes.Repeat([]byte("x"), 1<<20)
 		for range lag / len(ballast) {
@@ -64,7 +64,7 @@ func (s *site) failover(master, replica *redisserver.Server, lags bool, whole fu
 	killed := time.Now()
 	master.Kill(t)
 	if lags {
-		send(s, replica, syscall.SIGCONT)
+		signalServer(s, replica, syscall.SIGCONT)
 	}
 	whole()
 	back := time.Now()
@@ -114,7 +114,7 @@ func (s *site) failover(master, replica *redisserver.Server, lags bool, whole fu
 	}
 }
 
-func send(s *site, server *redisserver.Server, sig syscall.Signal) {
+func signalServer(s *site, server *redisserver.Server, sig syscall.Signal) {
 	s.t.Helper()
 	if err := syscall.Kill(server.Pid(), sig); err != nil {
 		s.t.Fatal(err)

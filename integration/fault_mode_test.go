@@ -99,7 +99,7 @@ var modes = map[string]mode{
 				if err := probe.ConfigSet(ctx, "key-load-delay", "0").Err(); err != nil {
 					t.Error(err)
 				}
-				if err := <-reloaded; err != nil {
+				if err := receive(t, reloaded, patience, "the end of the reload"); err != nil {
 					t.Error(err)
 				}
 			}
@@ -125,7 +125,7 @@ var modes = map[string]mode{
 				if err := probe.ScriptKill(ctx).Err(); err != nil {
 					t.Error(err)
 				}
-				<-ended
+				receive(t, ended, patience, "the end of the script")
 			}
 		},
 		serves: func(string) bool { return false },

@@ -332,11 +332,12 @@ func TestReplicaThatWasCutOffComesBack(t *testing.T) {
 	t.Parallel()
 	const lease = 4 * time.Second // in its last quarter, at most a second, no handler runs any more
 	p := newPlantWith(t, lease, true)
-	for p.held.Load() == 0 {
+	eventually(t, patience, "the replica runs a task that waits", func() bool {
 		enqueue(t, p.client, pool.Spec{Kind: "hold", Retain: new(time.Hour)})
 		p.made.Add(1)
 		wait(20 * time.Millisecond)
-	}
+		return p.held.Load() > 0
+	})
 	p.mark()
 	resume := p.proxy.Silence()
 	cut := time.Now()

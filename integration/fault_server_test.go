@@ -217,7 +217,7 @@ func TestServerWithoutInfoIsUsedAndItsChecksAreNamed(t *testing.T) {
 		t.Errorf("%+v: %v", got, err)
 	}
 	stop()
-	if err := <-ran; err != nil {
+	if err := receive(t, ran, patience, "the end of Run"); err != nil {
 		t.Error(err)
 	}
 }
@@ -287,7 +287,9 @@ func TestRefusedReplicaSaysWhy(t *testing.T) {
 
 			user(c.refuse)
 			eventually(t, patience, "the replica says why", func() bool { return len(book.about(c.do)) > 0 })
-			err := replica(newLogbook()).Run(ctx)
+			run, cancel := context.WithTimeout(ctx, patience)
+			defer cancel()
+			err := replica(newLogbook()).Run(run)
 			if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), c.do) {
 				t.Errorf("a replica that starts now ends with %v", err)
 			}

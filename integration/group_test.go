@@ -87,11 +87,11 @@ func TestExemptGroupRunsBeyondTheDefault(t *testing.T) {
 	}
 	runs(workers, workers)
 	limit(pool.GroupsScope, "", 2) // does not apply to it
-	release <- struct{}{}
+	send(t, release, struct{}{}, "a handler waits for its end")
 	runs(workers, workers+1)
 	limit(pool.GroupScope, "big", 0) // now it does
 	for range workers - 2 {
-		release <- struct{}{}
+		send(t, release, struct{}{}, "a handler waits for its end")
 	}
 	runs(2, workers+1)
 	enqueueAll(t, c, slices.Repeat([]pool.Spec{{Kind: "step", Group: "small"}}, 20))
@@ -140,7 +140,7 @@ func TestSaturatedGroupDelaysNoOther(t *testing.T) {
 			t.Fatal("two tasks of a group with limit 1 run at once")
 		}
 	}
-	release <- struct{}{}
+	send(t, release, struct{}{}, "a handler waits for its end")
 	if g := receive(t, started, prompt, "the saturated group's next start"); g != "big" {
 		t.Errorf("group %s started", g)
 	}

@@ -111,7 +111,7 @@ func TestLimitChangedWhileTasksRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	for running := 4; running >= 2; running-- {
-		proceed <- struct{}{}
+		send(t, proceed, struct{}{}, "a handler waits for its end")
 		eventually(t, patience, "the finished task is reported", func() bool { return stats(t, c).Running == running })
 		// When this task has ended, the replica has made an exchange with a
 		// claim of each queue.
@@ -120,7 +120,7 @@ func TestLimitChangedWhileTasksRun(t *testing.T) {
 			t.Fatalf("a task started while %d ran under a limit of 2", running)
 		}
 	}
-	proceed <- struct{}{}
+	send(t, proceed, struct{}{}, "a handler waits for its end")
 	receive(t, started, prompt, "a start below the limit")
 
 	raised := time.Now()

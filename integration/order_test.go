@@ -129,7 +129,7 @@ func TestEveryStartHasTheBestPlaceInLine(t *testing.T) {
 		if len(l.ids) == 0 {
 			add()
 		}
-		verdict <- err
+		send(t, verdict, err, "the handler waits for its outcome")
 	}
 	id := receive(t, started, patience, "the last start")
 	if want := l.next(); id != want {
@@ -138,7 +138,7 @@ func TestEveryStartHasTheBestPlaceInLine(t *testing.T) {
 	if _, err := c.Stop(t.Context(), pool.Filter{States: []pool.State{pool.Waiting}}, "the test is over"); err != nil {
 		t.Error(err)
 	}
-	verdict <- nil
+	send(t, verdict, nil, "the handler waits for its outcome")
 	idle(t, c)
 }
 
@@ -158,7 +158,7 @@ func TestUrgentNewcomerIsTheVeryNextStart(t *testing.T) {
 	}
 	for i := range 20 {
 		urgent := enqueue(t, c, pool.Spec{Kind: "step", Priority: 1})
-		proceed <- struct{}{}
+		send(t, proceed, struct{}{}, "a handler waits for its end")
 		if id := receive(t, started, patience, "the next start"); id != urgent {
 			t.Fatalf("round %d: task %s started before the urgent one", i, id)
 		}

@@ -135,7 +135,9 @@ func TestMiddlewareWrapsEveryHandler(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if sum, err := pool.Wait[int](t.Context(), p, r.ID); sum != 5 || err != nil {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if sum, err := pool.Wait[int](ctx, p, r.ID); sum != 5 || err != nil {
 		t.Error(sum, err)
 	}
 	mu.Lock()

@@ -38,7 +38,7 @@ func TestPausedQueueStartsNothing(t *testing.T) {
 				want = append(want, enqueue(t, c, pool.Spec{Kind: "step", ID: fmt.Sprint("waits-", 9-i)}))
 			}
 			want = append(want, enqueue(t, c, pool.Spec{Kind: "step", Delay: 20 * time.Millisecond}))
-			proceed <- struct{}{}
+			send(t, proceed, struct{}{}, "the handler waits for its end")
 			if task := await(t, c, running); task.State != pool.Succeeded {
 				t.Errorf("the running task is %s", task.State)
 			}
@@ -62,7 +62,7 @@ func TestPausedQueueStartsNothing(t *testing.T) {
 				if got != id {
 					t.Fatalf("start %d is of task %s, want %s", i, got, id)
 				}
-				proceed <- struct{}{}
+				send(t, proceed, struct{}{}, "the handler waits for its end")
 			}
 			idle(t, c)
 		})

@@ -135,14 +135,27 @@ func (s *site) serve(p *pool.Pool) (stop func() error) {
 		}
 	})
 	s.t.Cleanup(func() {
-		closed := make(chan error, 1)
-		go func() { closed <- p.Close() }()
+		_ = closePool(s.t, p) // stop returns the same
 		if err := stop(); err != nil {
 			s.t.Error("Run: ", err)
 		}
-		<-closed
 	})
 	return stop
+}
+
+// closePool calls Close. If Close does not return, the test fails and prints the goroutines.
+func closePool(t testing.TB, p *pool.Pool) error {
+	t.Helper()
+	closed := make(chan error, 1)
+	go func() { closed <- p.Close() }()
+	select {
+	case err := <-closed:
+		return err
+	case <-time.After(patience):
+		_, dump := goroutines()
+		t.Fatalf("Close does not return within %v:\n%s", patience, dump)
+		panic("unreachable")
+	}
 }
 
 // replicas serves n pools that handle kind, and waits until they are listed.
@@ -257,6 +270,16 @@ func receive[T any](t testing.TB, from <-chan T, within time.Duration, what stri
 	case <-time.After(within):
 		t.Fatalf("not within %v: %s", within, what)
 		panic("unreachable")
+	}
+}
+
+// send gives a value to a goroutine that takes the next value of a channel.
+func send[T any](t testing.TB, to chan<- T, v T, what string) {
+	t.Helper()
+	select {
+	case to <- v:
+	case <-time.After(patience):
+		t.Fatalf("not within %v: %s", patience, what)
 	}
 }
 

@@ -141,8 +141,29 @@ func (p *process) awaitJoin(c *pool.Pool) {
 
 // kill ends the process with SIGKILL and waits until it is gone.
 func (p *process) kill() {
+	p.fleet.t.Helper()
 	p.signal(syscall.SIGKILL)
-	<-p.gone
+	receive(p.fleet.t, p.gone, patience, "the end of a killed process")
+}
+
+// terminate ends the process with SIGTERM and waits until it is gone. If the process does not end,
+// the test fails and prints the goroutines of the process.
+func (p *process) terminate() {
+	p.fleet.t.Helper()
+	p.signal(syscall.SIGTERM)
+	select {
+	case <-p.gone:
+		return
+	case <-time.After(patience):
+	}
+	p.signal(syscall.SIGQUIT)
+	p.signal(syscall.SIGCONT) // a stopped process handles no signal
+	select {
+	case <-p.gone:
+	case <-time.After(prompt):
+		p.kill()
+	}
+	p.fleet.t.Fatalf("process %d did not end within %v of SIGTERM: %s", p.pid, patience, p.log.Bytes())
 }
 
 func (p *process) signal(sig syscall.Signal) {

@@ -31,7 +31,10 @@ func TestServiceReportsTheEndOfAJobOnce(t *testing.T) {
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var m struct{ Type, Callback string }
 		if json.NewDecoder(r.Body).Decode(&m) == nil && m.Type == "task.start" {
-			urls <- m.Callback
+			select {
+			case urls <- m.Callback:
+			case <-r.Context().Done():
+			}
 			return
 		}
 		w.WriteHeader(http.StatusServiceUnavailable)

@@ -125,7 +125,7 @@ func TestScheduledTaskStartsWhereverASlotIsFree(t *testing.T) {
 			// A busy machine started the long task only when the other one was
 			// due. The round is repeated.
 			round--
-			release <- struct{}{}
+			send(t, release, struct{}{}, "the long task waits for its end")
 			idle(t, c)
 			continue
 		}
@@ -137,7 +137,7 @@ func TestScheduledTaskStartsWhereverASlotIsFree(t *testing.T) {
 		if late > prompt {
 			t.Errorf("round %d: the task started %v late although a slot was free", round, late)
 		}
-		release <- struct{}{}
+		send(t, release, struct{}{}, "the long task waits for its end")
 		idle(t, c)
 	}
 }

@@ -106,7 +106,7 @@ func TestShutdownUnderLoadReleasesTheRest(t *testing.T) {
 	}
 	for _, p := range ps {
 		for range 2 {
-			if err := p.Close(); err != nil {
+			if err := closePool(t, p); err != nil {
 				t.Error("Close: ", err)
 			}
 		}
@@ -167,7 +167,7 @@ func TestCloseDuringTheDrainReleasesAtOnce(t *testing.T) {
 		}
 	})
 	begin := time.Now()
-	if err := p.Close(); err != nil {
+	if err := closePool(t, p); err != nil {
 		t.Error(err)
 	}
 	if err := receive(t, drained, prompt, "the end of Run"); err != nil {

@@ -32,7 +32,7 @@ func TestAttemptPastItsSoftTimeoutIsMarkedWhileItRuns(t *testing.T) {
 	if first.State != task.Running || first.SlowAt.Before(first.StartedAt) {
 		t.Errorf("the task is %s, started at %v, slow since %v", first.State, first.StartedAt, first.SlowAt)
 	}
-	endHandler(t, ends, errors.New("again"))
+	send(t, ends, errors.New("again"), "the handler waits for its end")
 	eventually(t, patience, "the task waits for its retry", func() bool { return get(t, c, id).State == task.Scheduled })
 	if got := get(t, c, id); !got.SlowAt.IsZero() {
 		t.Errorf("the task that waits for its retry is slow since %v", got.SlowAt)
@@ -43,18 +43,8 @@ func TestAttemptPastItsSoftTimeoutIsMarkedWhileItRuns(t *testing.T) {
 	if second := slow(); second.Attempt != 2 || !second.SlowAt.After(first.SlowAt) {
 		t.Errorf("attempt %d is slow since %v, the first was since %v", second.Attempt, second.SlowAt, first.SlowAt)
 	}
-	endHandler(t, ends, nil)
+	send(t, ends, nil, "the handler waits for its end")
 	if got := await(t, c, id); got.State != task.Succeeded {
 		t.Errorf("the task %s", got.State)
-	}
-}
-
-// endHandler sends an end to a handler that waits for it.
-func endHandler(t *testing.T, ends chan<- error, err error) {
-	t.Helper()
-	select {
-	case ends <- err:
-	case <-time.After(patience):
-		t.Fatal("the handler does not wait for its end")
 	}
 }
