@@ -20,13 +20,15 @@ type cross struct {
 	c       *pool.Pool
 	stopA   func() error
 	holder  string
-	proceed chan error // ends the holder's attempt
+	entered chan struct{} // has an element for each attempt of the holder
+	proceed chan error    // ends the holder's attempt
 	deaf    chan struct{}
 }
 
 // hold blocks until the test sends an outcome or the context ends. A "deaf"
 // task ignores its context.
 func (x *cross) hold(ctx context.Context, t *task.Task) ([]byte, error) {
+	x.entered <- struct{}{}
 	if t.Headers["deaf"] != "" {
 		<-x.deaf
 		return nil, nil
@@ -55,7 +57,7 @@ func TestFreedSlotIsUsedAtOnce(t *testing.T) {
 	}
 	deaf := map[string]string{"deaf": "yes"}
 	ends := func(err error) func(*testing.T, *cross) {
-		return func(_ *testing.T, x *cross) { x.proceed <- err }
+		return func(t *testing.T, x *cross) { send(t, x.proceed, err, "the holder waits for its outcome") }
 	}
 	stop := func(t *testing.T, x *cross) {
 		if _, err := x.c.Stop(t.Context(), pool.Filter{IDs: []string{x.holder}}, ""); err != nil {
@@ -72,8 +74,8 @@ func TestFreedSlotIsUsedAtOnce(t *testing.T) {
 	for _, path := range []struct {
 		name  string
 		spec  pool.Spec
-		ghost bool // the holder's replica is dead
-		drain time.Duration
+		ghost bool          // the holder's replica is dead
+		drain time.Duration // how long the holder's replica waits for it; 0 for 50 ms
 		free  func(*testing.T, *cross)
 	}{
 		{name: "success", free: ends(nil)},
@@ -91,8 +93,8 @@ func TestFreedSlotIsUsedAtOnce(t *testing.T) {
 		{name: "success while draining", drain: patience, free: func(t *testing.T, x *cross) {
 			drained := make(chan struct{})
 			go func() { drain(t, x); close(drained) }()
-			x.proceed <- nil
-			<-drained
+			ends(nil)(t, x)
+			receive(t, drained, patience, "the end of the drain")
 		}},
 		{name: "reaper", ghost: true, free: nothing},
 		{name: "reaper of a stopped task", ghost: true, free: stop},
@@ -114,7 +116,7 @@ func TestFreedSlotIsUsedAtOnce(t *testing.T) {
 		for _, limit := range []string{"pool", "group"} {
 			t.Run(path.name+" "+limit, func(t *testing.T) {
 				t.Parallel()
-				x := &cross{site: newSite(t), proceed: make(chan error), deaf: make(chan struct{})}
+				x := &cross{site: newSite(t), entered: make(chan struct{}, 100), proceed: make(chan error), deaf: make(chan struct{})}
 				x.c = x.client()
 				defer close(x.deaf)
 				cfg := pool.Config{DrainTimeout: cmp.Or(path.drain, 50*time.Millisecond), StopGrace: 100 * time.Millisecond, MaxStuck: 5}
@@ -154,7 +156,7 @@ func TestFreedSlotIsUsedAtOnce(t *testing.T) {
 					x.stopA = x.serve(p)
 					x.awaitReplicas(2)
 					x.holder = enqueue(t, x.c, spec)
-					eventually(t, patience, "the slot is taken", func() bool { return stats(t, x.c).Running == 1 })
+					receive(t, x.entered, patience, "the start of the holder")
 				}
 				next := enqueue(t, x.c, pool.Spec{Kind: "next", Queue: "b", Group: "g"})
 				if len(started) > 0 {
@@ -224,11 +226,11 @@ func TestSlotFreedByALeavingReplicaIsUsedAtOnce(t *testing.T) {
 		}()
 		begin := time.Now()
 		if ends {
-			proceed <- struct{}{}
+			send(t, proceed, struct{}{}, "the handler waits for its end")
 		}
 		at := receive(t, started, prompt, "the start on the other replica")
 		t.Logf("started %v after the leave began", at.Sub(begin))
-		<-left
+		receive(t, left, patience, "the leave")
 		close(proceed)
 		idle(t, c)
 	}
