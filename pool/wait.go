@@ -72,7 +72,7 @@ func (p *Pool) waitTask(ctx context.Context, id string) (t *task.Task, err error
 			return nil, err
 		}
 		if end != nil && !endOf(alive, end) {
-			end = nil
+			end, reread = nil, true // it is the end after all if the clock of the store was set back
 		}
 		if end == nil && !reread {
 			continue

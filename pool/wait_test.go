@@ -278,6 +278,31 @@ func TestWaitIgnoresTheEndOfAnEarlierTaskWithTheSameID(t *testing.T) {
 	})
 }
 
+// The clock of the store is set back, or that of its successor is behind: the task ends before it was made.
+func TestWaitReturnsAfterTheClockOfTheStoreWasSetBack(t *testing.T) {
+	for _, kept := range []bool{true, false} {
+		faketime.Test(t, func(t *testing.T) {
+			s := newFakeStore()
+			p := newTestPool(t, s, Config{})
+			l := newTaskLife(s, "a")
+			l.t.CreatedAt = time.Now().Add(time.Hour)
+			l.become(task.Running)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			c := startWait(ctx, p, "a")
+			synctest.Wait()
+			l.t.Result = []byte("1")
+			l.become(Succeeded)
+			if !kept {
+				s.remove("a")
+			}
+			if got := <-c; got.N != 1 || got.Err != nil {
+				t.Errorf("kept %v: got %+v", kept, got)
+			}
+		})
+	}
+}
+
 func TestWaitReturnsAnEndThatWasRetriedMeanwhile(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
