@@ -33,16 +33,18 @@
 // gets SIGKILL at once: the lease lasts only another max(Lease/10, min(Lease/4, 1s)),
 // and the command must have ended before the task starts elsewhere. A command ends when
 // the started process exits. Processes that remain in its group are then killed. A
-// stopped command ends when its group has no process any more. A process that left the
-// group delays nothing, even if it keeps the outputs open: what they hold when the
-// command ends is read. (On a Unix other than Linux such a process delays the end of a
-// stopped command until the grace has passed.)
+// stopped command ends when its group has no process any more. The started process gets
+// the signals also after it has left the group, with the group that it leads then
+// (timeout, setsid). Any other process that left the group delays nothing, even if it
+// keeps the outputs open: what they hold when the command ends is read. (On a Unix other
+// than Linux such a process delays the end of a stopped command until the grace has
+// passed.)
 //
 // A command never outlives its replica, however the replica ends: a guard process leads
 // the group and kills it when the replica is gone. The guard is this same program,
 // started under another name and intercepted by the init function of this package,
-// before main. Only a program that leaves the group on purpose (setsid, a daemon)
-// escapes. On Linux the parent-death signal is a second safeguard. Systems that are not
+// before main. Only a program that leaves the group on purpose (setsid, timeout, a
+// daemon) escapes. On Linux the parent-death signal is a second safeguard. Systems that are not
 // Unix have neither guard nor groups, see group_other.go.
 package command
 

@@ -20,7 +20,8 @@ const guardStartTimeout = 30 * time.Second
 // meanwhile.
 type group struct {
 	guard *exec.Cmd
-	life  *os.File // the guard kills the group when the last copy of this is closed: by kill, or by the end of this process
+	cmd   *exec.Cmd // nil until adopt
+	life  *os.File  // the guard kills the group when the last copy of this is closed: by kill, or by the end of this process
 }
 
 // newGroup starts a guard and waits until only SIGKILL can end it.
@@ -68,6 +69,7 @@ func newGroup() (*group, error) {
 
 // adopt makes cmd, which is not yet started, a member of the group.
 func (g *group) adopt(cmd *exec.Cmd) {
+	g.cmd = cmd
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: g.guard.Process.Pid}
 	setDeathSignal(cmd.SysProcAttr)
 }
@@ -75,6 +77,23 @@ func (g *group) adopt(cmd *exec.Cmd) {
 // terminate sends SIGTERM to the group. The guard ignores it.
 func (g *group) terminate() {
 	_ = syscall.Kill(-g.guard.Process.Pid, syscall.SIGTERM)
+	g.signalStray(syscall.SIGTERM)
+}
+
+// signalStray sends a signal to a command that has itself left the group, as timeout(1) and
+// setsid(1) do, and to the group that it leads since then.
+func (g *group) signalStray(sig syscall.Signal) {
+	if g.cmd == nil || g.cmd.Process == nil || g.cmd.Process.Signal(syscall.Signal(0)) != nil {
+		return // it was not started, or has ended
+	}
+	pid := g.cmd.Process.Pid
+	switch at, err := syscall.Getpgid(pid); {
+	case err != nil || at == g.guard.Process.Pid:
+	case at == pid:
+		_ = syscall.Kill(-pid, sig)
+	default:
+		_ = g.cmd.Process.Signal(sig)
+	}
 }
 
 // empty reports whether the group has no process but the guard. If the system cannot
@@ -97,6 +116,7 @@ func (g *group) kill() {
 		return
 	}
 	err := syscall.Kill(-g.guard.Process.Pid, syscall.SIGKILL)
+	g.signalStray(syscall.SIGKILL)
 	g.life.Close()
 	if err != nil && !errors.Is(err, syscall.ESRCH) {
 		_ = g.guard.Process.Kill()
