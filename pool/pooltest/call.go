@@ -63,9 +63,9 @@ func CleanUp(code pool.Code) CallOption {
 
 // Call runs the handler of args' kind once, inside Config.Middleware, and returns the
 // outcome of the attempt. Panics are caught and timeouts apply, as in production. There
-// is no queue: limits and pauses have no effect. The task is not enqueued, retried or
-// stored; tasks that the handler enqueues are. The task has a new id, unless With sets
-// one. Its fence is the number of the attempt.
+// is no queue: limits, pauses and Config.Admit have no effect. The task is not enqueued,
+// retried or stored; tasks that the handler enqueues are. The task has a new id, unless
+// With sets one. Its fence is the number of the attempt.
 //
 // The handler's context has the values of t.Context(), not its cancellation. A kind
 // without a handler fails the test, and so do invalid options.
@@ -143,6 +143,7 @@ func (p *Pool) clonePool(t testing.TB, s pool.Store, outermost pool.Middleware, 
 	t.Helper()
 	cfg := p.cfg
 	cfg.OnFinish = nil
+	cfg.Admit = nil // a replica that takes no tasks would not end
 	cfg.Middleware = append([]pool.Middleware{outermost}, cfg.Middleware...)
 	if len(queues) > 0 {
 		cfg.Queues = map[string]pool.Queue{}

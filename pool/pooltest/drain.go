@@ -20,8 +20,8 @@ const maxAttempts = 10_000
 // Drain runs tasks until none can start now, including those of triggers that are due, tasks
 // that handlers enqueue meanwhile and those that follow from Config.OnFinish, which it calls for ended tasks.
 // Tasks that are scheduled, paused, beyond a limit or in queues that the Config does
-// not name stay where they are. Each queue has as many workers as in the Config; with
-// one, tasks run in the order in which they start.
+// not name stay where they are. Config.Admit is not called. Each queue has as many workers
+// as in the Config; with one, tasks run in the order in which they start.
 //
 // Drain returns the attempts in the order of their ends. A failed attempt does not fail
 // the test: see Outcomes.RequireOK. A panic in OnFinish does, and so do more than
