@@ -146,7 +146,7 @@ func (p *Pool) clonePool(t testing.TB, s pool.Store, outermost pool.Middleware, 
 	cfg.Admit = nil // a replica that takes no tasks would not end
 	cfg.Middleware = append([]pool.Middleware{outermost}, cfg.Middleware...)
 	if len(queues) > 0 {
-		cfg.Queues = map[string]pool.Queue{}
+		cfg.Queues, cfg.Slots = map[string]pool.Queue{}, nil
 		cfg.Handlers = maps.Clone(cfg.Handlers)
 		for kind, h := range cfg.Handlers {
 			h.Concurrency = 0 // its own queue is served only if it is among queues

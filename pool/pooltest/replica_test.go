@@ -28,3 +28,13 @@ func TestRefusalOfAdmitKeepsNoTaskFromRunning(t *testing.T) {
 		t.Fatal("no end")
 	}
 }
+
+func TestCallRunsAHandlerWhoseQueueSharesSlots(t *testing.T) {
+	t.Parallel()
+	p := pooltest.New(t, pool.Config{
+		Queues: map[string]pool.Queue{pool.DefaultQueue: {Slots: "some"}, "other": {Slots: "some"}},
+		Slots:  map[string]pool.Slots{"some": {Workers: 1}},
+	})
+	handleSum(p.Pool)
+	pooltest.Outcomes{p.Call(t, Sum{1, 2})}.RequireOK(t)
+}
