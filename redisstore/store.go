@@ -9,9 +9,11 @@
 //	p, err := pool.New(redisstore.New(rdb, "media"), pool.Config{…})
 //
 // New takes any redis.UniversalClient, with its addresses, passwords and TLS settings.
-// Set ContextTimeoutEnabled, so that calls end with their contexts. Each blocking call
-// (a replica has two or three) has a connection of its own beside the client's pool of
-// connections.
+// Set ContextTimeoutEnabled, so that calls end at the deadlines of their contexts. A call
+// whose context is cancelled while Redis does not answer ends after ReadTimeout, 3 seconds
+// by default. Do not disable that timeout: such a call would not end before Redis answers.
+// Each blocking call (a replica has two or three) has a connection of its own beside the
+// client's pool of connections, and ends as soon as its context does.
 //
 // A Store is a pool.Store: pass it to pool.New and use the pool's methods. Only a store
 // in Redis has WithWait and ParseEntry.
