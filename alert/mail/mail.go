@@ -46,6 +46,7 @@ type Config struct {
 type Mail struct {
 	c       Config
 	host    string
+	dialer  *net.Dialer
 	options []gomail.Option
 
 	mu    sync.Mutex
@@ -98,8 +99,8 @@ func New(c Config) (*Mail, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	m := &Mail{c: c, host: host}
-	m.options = []gomail.Option{gomail.WithTimeout(timeout), gomail.WithDialContextFunc(m.dial(egress.NewDialer(egress.Options{Networks: networks})))}
+	m := &Mail{c: c, host: host, dialer: egress.NewDialer(egress.Options{Networks: networks})}
+	m.options = []gomail.Option{gomail.WithTimeout(timeout)}
 	switch c.Encryption {
 	case TLS:
 		m.options = append(m.options, gomail.WithSSL())
@@ -122,15 +123,20 @@ func New(c Config) (*Mail, error) {
 	return m, nil
 }
 
-// dial returns the function that connects. With Encryption TLS it begins TLS itself, which the library
-// does not do for a custom dialer.
-func (m *Mail) dial(d *net.Dialer) gomail.DialContextFunc {
-	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := d.DialContext(ctx, network, address)
-		if err != nil || m.c.Encryption != TLS {
-			return conn, err
+// dial returns the function that connects. The end of ctx closes the connection, because the library
+// only bounds each step with a server. With Encryption TLS the function begins TLS itself, which the
+// library does not do for a custom dialer.
+func (m *Mail) dial(ctx context.Context) gomail.DialContextFunc {
+	return func(connecting context.Context, network, address string) (net.Conn, error) {
+		conn, err := m.dialer.DialContext(connecting, network, address)
+		if err != nil {
+			return nil, err
 		}
-		return m.encrypt(ctx, conn)
+		context.AfterFunc(ctx, func() { conn.Close() })
+		if m.c.Encryption != TLS {
+			return conn, nil
+		}
+		return m.encrypt(connecting, conn)
 	}
 }
 
@@ -164,7 +170,9 @@ func (m *Mail) Send(ctx context.Context, message *alert.Message) (string, error)
 		}
 		to, mails = append(to, address), append(mails, mail)
 	}
-	c, err := gomail.NewClient(m.host, m.options...)
+	until, end := context.WithCancel(ctx)
+	defer end()
+	c, err := gomail.NewClient(m.host, append(slices.Clone(m.options), gomail.WithDialContextFunc(m.dial(until)))...)
 	if err != nil {
 		return "", err
 	}
@@ -185,6 +193,9 @@ func (m *Mail) Send(ctx context.Context, message *alert.Message) (string, error)
 	text := ""
 	if failed != nil {
 		text = failed.Error()
+		if ctx.Err() != nil {
+			text = ctx.Err().Error() + ": " + text
+		}
 		if m.c.Password != "" {
 			text = strings.ReplaceAll(text, m.c.Password, "***")
 		}

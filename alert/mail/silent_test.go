@@ -1,0 +1,54 @@
+package mail
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"strings"
+	"testing"
+)
+
+// The server answers the commands before last and none after that. The context of the mail ends when the
+// server has read last.
+func TestEndOfTheContextEndsAMailToASilentServer(t *testing.T) {
+	for _, last := range []string{"EHLO", "MAIL FROM", "DATA"} {
+		ctx, end := context.WithCancel(t.Context())
+		defer end()
+		m, err := New(Config{Host: silent(t, last, end), From: "alerts@example.com", To: []string{"a@example.com"}, Encryption: None, Networks: []string{"127.0.0.1"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.Send(ctx, message()); err == nil || !strings.Contains(err.Error(), "context canceled") || strings.Contains(err.Error(), "i/o timeout") {
+			t.Errorf("%s: %v", last, err)
+		}
+	}
+}
+
+// silent starts a server that accepts each command before the one that begins with last. It calls then
+// when it has read that one.
+func silent(t *testing.T, last string, then func()) (address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, "220 localhost\r\n")
+		for lines := bufio.NewScanner(conn); lines.Scan(); {
+			if strings.HasPrefix(lines.Text(), last) {
+				then()
+				_, _ = io.Copy(io.Discard, conn)
+				return
+			}
+			_, _ = io.WriteString(conn, "250 OK\r\n")
+		}
+	}()
+	return l.Addr().String()
+}
