@@ -41,7 +41,7 @@ func (s *Store) HoldAlerts(ctx context.Context, owner string, lease time.Duratio
 	if errors.Is(err, redislock.ErrNotObtained) {
 		// A clock that went back may leave a lease that ends too late.
 		left, failed := s.rdb.PTTL(ctx, s.alertLock()).Result()
-		if failed == nil && left == -1 {
+		if failed == nil && (left == -1 || left > lease) {
 			failed = s.rdb.Del(ctx, s.alertLock()).Err()
 		}
 		return false, s.fail(ctx, "hold the alert rules", failed)

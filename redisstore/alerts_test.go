@@ -67,6 +67,23 @@ func TestOnlyTheOwnerOfTheAlertRulesWrites(t *testing.T) {
 	})
 }
 
+// The clock of the server was set back: the lease of a dead owner ends too late, or never.
+func TestLeaseOfTheAlertRulesThatEndsTooLateIsTakenOver(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		for _, left := range []time.Duration{time.Hour, 0} {
+			s := newSite(t, rdb)
+			if err := rdb.Set(t.Context(), s.prefix+"lock:alerts", "dead", left).Err(); err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range []bool{false, true} {
+				if held, err := s.store.HoldAlerts(t.Context(), "a", time.Minute); err != nil || held != want {
+					t.Errorf("%v left: %v, %v, want %v", left, held, err, want)
+				}
+			}
+		}
+	})
+}
+
 // An owner that extends its lease while it writes loses no write.
 func TestOwnerWritesWhileItExtendsItsLease(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
