@@ -2,6 +2,7 @@ package bulk_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"strings"
@@ -112,6 +113,22 @@ func TestDamagedRecordStopsNoOtherJob(t *testing.T) {
 			t.Errorf("the damaged job is cancelled: %v", err)
 		}
 	}
+}
+
+func TestJobOfADeadConsoleGoesOnAfterTheClockWasSetBack(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, redisserver.Shared(t))
+	s.asker()
+	s.make(3, task.Spec{Kind: "mail"})
+	j := s.ask(bulk.Order{Verb: bulk.Stop, Query: "mail", State: task.Waiting})
+	j.Holder, j.Until = "dead", s.m.Now().Add(time.Hour)
+	text, err := json.Marshal(j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.do("HSET", s.key("bulk:"+j.ID), "job", text)
+	s.console()
+	s.reached(j.ID, bulk.Counted)
 }
 
 // work adds a replica and waits until all tasks run.

@@ -82,7 +82,7 @@ func (m *Manager) poll(ctx context.Context, seen map[string]int64, may bool) (ti
 			continue
 		}
 		wait = watched
-		if !may || s.Until.After(m.Now()) || !m.take(s.ID) {
+		if !may || m.held(s) || !m.take(s.ID) {
 			continue
 		}
 		r := &run{m: m, stored: *s}
@@ -101,6 +101,13 @@ func (m *Manager) poll(ctx context.Context, seen map[string]int64, may bool) (ti
 		})
 	}
 	return wait, nil
+}
+
+// held reports whether a manager has the lease of the job. A lease that ends later than any can is that
+// of a manager from before the clock of Redis was set back.
+func (m *Manager) held(s *stored) bool {
+	left := s.Until.Sub(m.Now())
+	return left > 0 && left < 2*lease
 }
 
 // changed notifies the pages that a job has ended elsewhere.
