@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"maps"
 	"math"
 	"slices"
@@ -102,32 +103,45 @@ type judge struct {
 	unusable  map[string]bool // the stored rules that this version cannot read
 }
 
+// candidate is a sample for which there is or can be an alert.
+type candidate struct {
+	sample
+	key string // of the alert
+	old bool   // the alert exists
+}
+
+// exceeding returns the samples for which the rule has alerts, in the order of their claim to one: those that have an alert, then the
+// greatest values.
+func (j *judge) exceeding(r *Rule, samples []sample) []candidate {
+	var over []candidate
+	for _, s := range samples {
+		if r.exceeded(s.value) {
+			key := alertKey(r.Name, s.labels)
+			over = append(over, candidate{s, key, j.alerts[key] != nil})
+		}
+	}
+	slices.SortFunc(over, func(a, b candidate) int {
+		if a.old != b.old {
+			if a.old {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(b.value, a.value), strings.Compare(a.key, b.key))
+	})
+	return over
+}
+
 // rule judges the samples of one rule.
 func (j *judge) rule(r *Rule, samples []sample) {
-	over := slices.DeleteFunc(samples, func(s sample) bool { return !r.exceeded(s.value) })
-	exists := func(s sample) bool { return j.alerts[alertKey(r.Name, s.labels)] != nil }
-	slices.SortFunc(over, func(a, b sample) int {
-		if old := exists(a); old != exists(b) {
-			if old {
-				return -1
-			}
-			return 1
-		}
-		if a.value != b.value {
-			if a.value > b.value {
-				return -1
-			}
-			return 1
-		}
-		return strings.Compare(alertKey("", a.labels), alertKey("", b.labels))
-	})
+	over := j.exceeding(r, samples)
 	beyond := max(len(over)-maxPerRule, 0)
 	over = over[:len(over)-beyond]
 	changed := j.endChanged(r)
 	room := j.room(r)
 	found := map[string]bool{}
 	for _, s := range over {
-		key := alertKey(r.Name, s.labels)
+		key := s.key
 		found[key] = true
 		a := j.alerts[key]
 		if a == nil {
