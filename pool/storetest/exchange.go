@@ -138,6 +138,25 @@ func (fx *fixture) startBounded(spec task.Spec) (*task.Task, time.Duration) {
 	return got.Claimed[0].Tasks[0], got.Claimed[0].Left
 }
 
+// startShort is start for a spec with a short bound, which it also returns. If the bound passes before
+// the start, the task is made again with a longer one. The lease lasts after the bound.
+func (fx *fixture) startShort(spec func(short time.Duration) task.Spec) (t *task.Task, short time.Duration) {
+	fx.Helper()
+	short = fx.inTime(func(short time.Duration) bool {
+		id := fx.enqueue(spec(short))
+		if got := fx.claimAs(task.Exchange{Grace: time.Hour}, task.DefaultQueue, 1); len(got) == 1 {
+			t = got[0]
+			return true
+		}
+		fx.maintain()
+		if c := fx.remove(id); !c.Done {
+			fx.Fatalf("%s has not started and has not ended: %+v", id, c)
+		}
+		return false
+	})
+	return t, short
+}
+
 // report delivers reports and returns the verdicts.
 func (fx *fixture) report(reports ...task.Report) []task.Verdict {
 	fx.Helper()

@@ -51,10 +51,17 @@ func stage(t *task.Task, result string) task.Report {
 // staged starts a task and stages its result.
 func (fx *fixture) staged(spec task.Spec, result string) *task.Task {
 	fx.Helper()
-	fx.staging(task.Export{Backoff: task.Backoff{Fixed: true, Base: time.Hour}})
-	t := fx.start(spec)
-	fx.accept(stage(t, result))
+	t, _ := fx.stagedShort(func(time.Duration) task.Spec { return spec }, result)
 	return t
+}
+
+// stagedShort is staged for a spec with a short bound: see startShort.
+func (fx *fixture) stagedShort(spec func(short time.Duration) task.Spec, result string) (*task.Task, time.Duration) {
+	fx.Helper()
+	fx.staging(task.Export{Backoff: task.Backoff{Fixed: true, Base: time.Hour}})
+	t, short := fx.startShort(spec)
+	fx.accept(stage(t, result))
+	return t, short
 }
 
 // toSave claims the one task that waits to be saved.

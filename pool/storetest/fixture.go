@@ -26,8 +26,18 @@ func newFixture(t testing.TB, harness func(t testing.TB) Harness) *fixture {
 // withNewPool returns a fixture of the same test with another pool.
 func (fx *fixture) withNewPool() *fixture { return newFixture(fx.TB, fx.harness) }
 
-// shortLease is a short lease, retention or TTL that a busy machine does not miss.
+// shortLease is a short lease or retention. A bound that must not pass before the next call needs inTime.
 const shortLease = time.Second
+
+// inTime calls try with a short time, and with longer ones as long as try reports that the time had
+// passed too early: a busy machine may stop for seconds. It returns the time that was long enough.
+func (fx *fixture) inTime(try func(short time.Duration) bool) (short time.Duration) {
+	fx.Helper()
+	for short = shortLease; !try(short); short *= 2 {
+		fx.noError(fx.ctx.Err())
+	}
+	return short
+}
 
 func ptr[T any](v T) *T { return &v }
 

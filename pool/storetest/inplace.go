@@ -78,8 +78,8 @@ func lastAttemptInPlace(fx *fixture) {
 	}
 	fx.verdict(failInPlace(t), task.LeaseLost)
 
-	late := fx.start(task.Spec{ID: "late", Deadline: time.Second})
-	fx.waitPast(1100 * time.Millisecond)
+	late, deadline := fx.startShort(func(short time.Duration) task.Spec { return task.Spec{ID: "late", Deadline: short} })
+	fx.waitPast(deadline)
 	fx.accept(failInPlace(late))
 	fx.wantEnd("late", task.Failed, task.CodeDeadline)
 }

@@ -298,7 +298,8 @@ func retryAfterCleanUp(fx *fixture) {
 
 // The bound of a clean-up is its own, also in an answer that is repeated.
 func repeatedClaimOfACleanUp(fx *fixture) {
-	t := fx.startJob(task.Spec{ID: "x", Deadline: shortLease})
+	t, _ := fx.startShort(func(short time.Duration) task.Spec { return task.Spec{ID: "x", Deadline: short} })
+	fx.job(t, 1, "job 7")
 	fx.accept(release(t, 0))
 	fx.waitPast(t.DeadlineAt.Sub(fx.Now(fx)))
 	x := fx.complete(task.Exchange{Claims: []task.Claim{{Queue: task.DefaultQueue, N: 1}}})

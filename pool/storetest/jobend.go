@@ -58,12 +58,20 @@ var jobEndings = map[string]struct {
 func jobEndsBeforeItsTask(fx *fixture) {
 	i := 0
 	for name, c := range jobEndings {
-		c.spec.ID, c.spec.Retain = fmt.Sprint("x", i), ptr(time.Hour)
+		c.spec.Retain = ptr(time.Hour)
 		if c.spec.Backoff == (task.Backoff{}) {
 			c.spec.Backoff = task.Backoff{Fixed: true, Base: time.Hour}
 		}
-		i++
-		t := fx.startJob(c.spec)
+		t, _ := fx.startShort(func(short time.Duration) task.Spec {
+			spec := c.spec
+			spec.ID = fmt.Sprint("x", i)
+			i++
+			if spec.Deadline == shortLease {
+				spec.Deadline = short
+			}
+			return spec
+		})
+		fx.job(t, 1, "job 7")
 		token := task.NewToken(t.ID)
 		if name != "detach without a token" {
 			token = fx.token(t)

@@ -46,15 +46,10 @@ func everyPathThatMakesALineClaimable(fx *fixture) {
 	}
 	later := task.Spec{Queue: "q", Delay: time.Hour, Labels: []string{"gpu"}}
 	paths := map[string]func(){
-		"enqueue": func() { sleep(); fx.put("", "gpu") },
-		"grouped": func() { sleep(); fx.enqueue(task.Spec{Queue: "q", Group: "g", Labels: []string{"gpu"}}) },
-		"inbox":   func() { sleep(); fx.Push(fx, `{"kind":"k","queue":"q","labels":["gpu"]}`); fx.admit() },
-		"due": func() {
-			fx.enqueue(task.Spec{Queue: "q", Delay: shortLease, Labels: []string{"gpu"}})
-			sleep()
-			fx.waitPast(shortLease)
-			fx.maintain()
-		},
+		"enqueue":              func() { sleep(); fx.put("", "gpu") },
+		"grouped":              func() { sleep(); fx.enqueue(task.Spec{Queue: "q", Group: "g", Labels: []string{"gpu"}}) },
+		"inbox":                func() { sleep(); fx.Push(fx, `{"kind":"k","queue":"q","labels":["gpu"]}`); fx.admit() },
+		"due":                  func() { fx.idleBefore("w", "gpu"); fx.maintain() },
 		"retry by an operator": func() { id := fx.put("", "gpu"); fx.stop(id); sleep(); fx.retry(id) },
 		"run now":              func() { id := fx.enqueue(later); sleep(); fx.runNow(id) },
 		"release":              func() { t := start(task.Spec{}); sleep(); fx.acceptOf("s", release(t, 0)) },

@@ -232,7 +232,7 @@ func timeOutside(fx *fixture) {
 }
 
 func deadlineOutside(fx *fixture) {
-	t := fx.start(task.Spec{ID: "x", Deadline: shortLease})
+	t, _ := fx.startShort(func(short time.Duration) task.Spec { return task.Spec{ID: "x", Deadline: short} })
 	fx.token(t)
 	fx.accept(detached(t, time.Hour))
 	fx.waitPast(t.DeadlineAt.Sub(fx.Now(fx)))

@@ -155,9 +155,9 @@ func boundBeforeRunAtIsRefused(fx *fixture) {
 }
 
 func ttlDoesNotEndATaskThatStarted(fx *fixture) {
-	t := fx.start(task.Spec{ID: "x", TTL: shortLease})
+	t, ttl := fx.startShort(func(short time.Duration) task.Spec { return task.Spec{ID: "x", TTL: short} })
 	fx.accept(release(t, 0))
-	fx.waitPast(shortLease)
+	fx.waitPast(ttl)
 	fx.maintain()
 	fx.wantState("x", task.Waiting)
 	fx.wantIDs(fx.claim(task.DefaultQueue, 1), "x")
@@ -175,14 +175,14 @@ func deadlineBoundsAllAttempts(fx *fixture) {
 	fx.accept(release(t, time.Hour))
 	fx.wantEnd("release", task.Failed, task.CodeDeadline)
 	// A task that waits for its next attempt ends at the deadline.
-	t = fx.start(task.Spec{ID: "waits", Deadline: shortLease})
+	t, deadline := fx.startShort(func(short time.Duration) task.Spec { return task.Spec{ID: "waits", Deadline: short} })
 	fx.accept(release(t, 0))
-	fx.waitPast(shortLease)
+	fx.waitPast(deadline)
 	fx.maintain()
 	fx.wantEnd("waits", task.Failed, task.CodeDeadline)
 	// A running task keeps running until its lease ends.
-	t = fx.start(task.Spec{ID: "runs", Deadline: shortLease})
-	fx.waitPast(shortLease)
+	t, _ = fx.startShort(func(short time.Duration) task.Spec { return task.Spec{ID: "runs", Deadline: short} })
+	fx.waitPast(t.DeadlineAt.Sub(fx.Now(fx)))
 	fx.maintain()
 	fx.wantState("runs", task.Running)
 	fx.accept(fail(t, task.CodeTimeout))

@@ -39,21 +39,43 @@ func (fx *fixture) serve(replica string, queues ...string) {
 func (fx *fixture) becomeIdle(replicas ...string) {
 	fx.Helper()
 	for _, r := range replicas {
-		fx.Signals(fx, r)
-		got := fx.send(task.Exchange{Replica: r, Idle: true})
-		for round := 0; len(got.Ready) > 0; round++ {
-			if round == 20 {
-				fx.Fatalf("%s repeatedly gets %v as ready", r, got.Ready)
-			}
-			x := task.Exchange{Replica: r, Idle: true}
-			for _, q := range got.Ready {
-				x.Claims = append(x.Claims, task.Claim{Queue: q, N: 1})
-			}
-			if got = fx.send(x); len(got.Claimed) > 0 {
-				fx.Fatalf("%s should become idle and got %v", r, ids(tasks(got)))
-			}
+		if got := fx.idle(r); len(got) > 0 {
+			fx.Fatalf("%s should become idle and got %v", r, ids(got))
 		}
 	}
+}
+
+// idle makes a replica idle, or returns the tasks that it gets.
+func (fx *fixture) idle(replica string) []*task.Task {
+	fx.Helper()
+	fx.Signals(fx, replica)
+	got := fx.send(task.Exchange{Replica: replica, Idle: true})
+	for round := 0; len(got.Ready) > 0; round++ {
+		if round == 20 {
+			fx.Fatalf("%s repeatedly gets %v as ready", replica, got.Ready)
+		}
+		x := task.Exchange{Replica: replica, Idle: true}
+		for _, q := range got.Ready {
+			x.Claims = append(x.Claims, task.Claim{Queue: q, N: 1})
+		}
+		if got = fx.send(x); len(got.Claimed) > 0 {
+			return tasks(got)
+		}
+	}
+	return nil
+}
+
+// idleBefore makes a replica idle before a new task of queue q is due. It waits until the task is due.
+func (fx *fixture) idleBefore(replica string, labels ...string) {
+	fx.Helper()
+	fx.waitPast(fx.inTime(func(short time.Duration) bool {
+		fx.enqueue(task.Spec{Queue: "q", Delay: short, Labels: labels})
+		got := fx.idle(replica)
+		for _, t := range got {
+			fx.acceptOf(replica, succeed(t))
+		}
+		return len(got) == 0
+	}))
 }
 
 // wantSignals removes the signals of the serving replicas and compares them, each as
@@ -150,21 +172,11 @@ func (fx *fixture) wantSignalled(why string, want ...string) {
 func everyPathThatMakesWorkClaimable(fx *fixture) {
 	sleep := func() { fx.becomeIdle("w") }
 	paths := map[string]func(){
-		"enqueue": func() { sleep(); fx.enqueue(task.Spec{Queue: "q"}) },
-		"grouped": func() { sleep(); fx.enqueue(task.Spec{Queue: "q", Group: "g"}) },
-		"inbox":   func() { sleep(); fx.Push(fx, `{"kind":"k","queue":"q"}`); fx.admit() },
-		"due": func() {
-			fx.enqueue(task.Spec{Queue: "q", Delay: shortLease})
-			sleep()
-			fx.waitPast(shortLease)
-			fx.maintain()
-		},
-		"due, in an exchange elsewhere": func() {
-			fx.enqueue(task.Spec{Queue: "q", Delay: shortLease})
-			sleep()
-			fx.waitPast(shortLease)
-			fx.claim("other", 1)
-		},
+		"enqueue":                       func() { sleep(); fx.enqueue(task.Spec{Queue: "q"}) },
+		"grouped":                       func() { sleep(); fx.enqueue(task.Spec{Queue: "q", Group: "g"}) },
+		"inbox":                         func() { sleep(); fx.Push(fx, `{"kind":"k","queue":"q"}`); fx.admit() },
+		"due":                           func() { fx.idleBefore("w"); fx.maintain() },
+		"due, in an exchange elsewhere": func() { fx.idleBefore("w"); fx.claim("other", 1) },
 		"retry by an operator": func() {
 			id := fx.enqueue(task.Spec{Queue: "q"})
 			fx.stop(id)
