@@ -39,7 +39,7 @@ type site struct {
 }
 
 // newSite returns a pool with the queue q, one slot and a recorder of spans.
-func newSite(t testing.TB, o traces.Options) *site {
+func newSite(t testing.TB, o traces.Options, change ...func(*pool.Config)) *site {
 	t.Helper()
 	s := &site{t: t, name: fmt.Sprint("t", os.Getpid(), "-", pools.Add(1)), spans: tracetest.NewInMemoryExporter()}
 	s.provider = sdk.NewTracerProvider(sdk.WithSyncer(s.spans))
@@ -47,8 +47,11 @@ func newSite(t testing.TB, o traces.Options) *site {
 	s.tracer = traces.New(o)
 	store := redisstore.New(redisserver.Shared(t).Client(t), s.name)
 	t.Cleanup(func() { store.Close() })
-	p, err := pool.New(store, pool.Config{Queues: map[string]pool.Queue{"q": {Workers: 1}}, Tracer: s.tracer, Logger: slog.New(slog.DiscardHandler),
-		StopGrace: 2 * time.Second}) // on a busy machine, too, a handler that was stopped returns within it
+	cfg := pool.Config{Queues: map[string]pool.Queue{"q": {Workers: 1}}, Tracer: s.tracer, Logger: slog.New(slog.DiscardHandler)}
+	for _, c := range change {
+		c(&cfg)
+	}
+	p, err := pool.New(store, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -134,7 +134,7 @@ func TestChildrenAndTheTaskThatFollowsAreLinked(t *testing.T) {
 func TestEndsOfAttemptsAreRecorded(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, traces.Options{ErrorText: func(text string) string { return strings.ReplaceAll(text, "s3cret", "…") }})
-	started, late := make(chan string, 1), make(chan struct{})
+	started := make(chan string, 1)
 	for kind, h := range map[string]pool.Handler{
 		"permanent": func(context.Context, *task.Task) ([]byte, error) { return nil, pool.Permanent(errors.New("no s3cret")) },
 		"panic":     func(context.Context, *task.Task) ([]byte, error) { panic("s3cret") },
@@ -149,18 +149,12 @@ func TestEndsOfAttemptsAreRecorded(t *testing.T) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		},
-		"stuck": func(context.Context, *task.Task) ([]byte, error) { <-late; return nil, nil },
 	} {
 		s.HandleKind(kind, h)
 	}
 	s.serve()
-	for _, kind := range []string{"permanent", "panic", "snooze", "stop", "stuck"} {
-		spec := pool.Spec{Kind: kind, Queue: "q", MaxAttempts: 1}
-		if kind == "stuck" {
-			spec.Timeout = 10 * time.Millisecond
-		}
-		r, err := s.EnqueueSpec(t.Context(), spec)
-		if err != nil {
+	for _, kind := range []string{"permanent", "panic", "snooze", "stop"} {
+		if _, err := s.EnqueueSpec(t.Context(), pool.Spec{Kind: kind, Queue: "q", MaxAttempts: 1}); err != nil {
 			t.Fatal(err)
 		}
 		if kind == "stop" {
@@ -168,36 +162,52 @@ func TestEndsOfAttemptsAreRecorded(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if kind == "stuck" {
-			got, err := s.WaitTask(t.Context(), r.ID)
-			if err != nil || got.Code != pool.CodeTimeoutAbandoned {
-				t.Fatal(got, err)
-			}
-			s.await("process stuck", 1) // before the handler returns
-			close(late)
-		}
 	}
 	for kind, want := range map[string][3]string{
 		"permanent": {"failed", "permanent", "no …"},
 		"panic":     {"failed", "panic", "panic: …"},
 		"snooze":    {"released", "released", ""},
 		"stop":      {"failed", "stopped", ""},
-		"stuck":     {"failed", "timeout_abandoned", "attempt timed out, and the handler did not return within 2s"},
 	} {
-		spans := s.await("process "+kind, 1)
-		if n := len(spans); n > 1 && kind != "snooze" {
-			t.Errorf("%s: the span has ended %d times", kind, n)
-		}
-		span := spans[0]
-		a := attrs(span)
-		text, _, _ := strings.Cut(span.Status.Description, "\n")
-		if got := [3]string{a["ltsworker.outcome"], a["ltsworker.code"], text}; got != want {
-			t.Errorf("%s: %q, want %q", kind, got, want)
-		}
-		fails := kind != "snooze" && kind != "stop"
-		if (span.Status.Code == codes.Error) != fails || (a["error.type"] != "") != fails {
-			t.Errorf("%s: status %+v, error.type %q", kind, span.Status, a["error.type"])
-		}
+		s.wantEnd(kind, want, kind != "snooze")
+	}
+}
+
+// The span of a handler that does not return ends when the replica gives the handler up.
+func TestSpanOfAHandlerThatDoesNotReturnEnds(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, traces.Options{ErrorText: func(text string) string { return text }}, func(c *pool.Config) { c.StopGrace = 10 * time.Millisecond })
+	late := make(chan struct{})
+	s.HandleKind("stuck", func(context.Context, *task.Task) ([]byte, error) { <-late; return nil, nil })
+	stop := s.serve()
+	defer stop()
+	defer close(late)
+	r, err := s.EnqueueSpec(t.Context(), pool.Spec{Kind: "stuck", Queue: "q", MaxAttempts: 1, Timeout: 10 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.WaitTask(t.Context(), r.ID); err != nil || got.Code != pool.CodeTimeoutAbandoned {
+		t.Fatal(got, err)
+	}
+	s.wantEnd("stuck", [3]string{"failed", "timeout_abandoned", "attempt timed out, and the handler did not return within 10ms"}, true)
+}
+
+// wantEnd checks the outcome, the code and the first line of the description of the spans of a kind.
+func (s *site) wantEnd(kind string, want [3]string, once bool) {
+	s.t.Helper()
+	spans := s.await("process "+kind, 1)
+	if n := len(spans); n > 1 && once {
+		s.t.Errorf("%s: the span has ended %d times", kind, n)
+	}
+	span := spans[0]
+	a := attrs(span)
+	text, _, _ := strings.Cut(span.Status.Description, "\n")
+	if got := [3]string{a["ltsworker.outcome"], a["ltsworker.code"], text}; got != want {
+		s.t.Errorf("%s: %q, want %q", kind, got, want)
+	}
+	fails := a["ltsworker.outcome"] == "failed" && a["ltsworker.code"] != "stopped"
+	if (span.Status.Code == codes.Error) != fails || (a["error.type"] != "") != fails {
+		s.t.Errorf("%s: status %+v, error.type %q", kind, span.Status, a["error.type"])
 	}
 }
 
