@@ -54,8 +54,10 @@ func TestNextOwnerOfTheTaskStartsNoSecondJob(t *testing.T) {
 // after that starts another job.
 func TestUnansweredStartIsRepeatedAfterADrain(t *testing.T) {
 	var answers atomic.Bool
+	arrived := make(chan struct{})
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if !answers.Load() {
+			arrived <- struct{}{}
 			<-r.Context().Done()
 		}
 	})
@@ -64,11 +66,14 @@ func TestUnansweredStartIsRepeatedAfterADrain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	svc.drainGrace = 50 * time.Millisecond // the service does not answer, so the start waits for it
+	svc.drainGrace = time.Millisecond // the service does not answer, so the start waits for it
 	tk := newTask(`{}`)
 	for tk.Attempt = 1; tk.Attempt <= 2; tk.Attempt++ {
 		ctx, cancel := context.WithCancelCause(t.Context())
-		cancel(task.ErrShutdown)
+		go func() {
+			<-arrived
+			cancel(task.ErrShutdown)
+		}()
 		if _, err := svc.startAndDetach(ctx, tk); !errors.Is(err, task.ErrShutdown) {
 			t.Errorf("attempt %d: %v", tk.Attempt, err)
 		}
