@@ -177,6 +177,25 @@ func (got series) want(t testing.TB, want series) {
 	}
 }
 
+// await scrapes until the series have these values, and returns the last scrape.
+func await(t testing.TB, h http.Handler, want series) (got series) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		got = scrape(t, h)
+		met := true
+		for name, v := range want {
+			g, ok := got[name]
+			met = met && ok && g == v
+		}
+		if met {
+			return got
+		}
+		time.Sleep(10 * time.Millisecond) // between two looks
+	}
+	got.want(t, want)
+	return got
+}
+
 func (got series) names() (names []string) {
 	for name := range got {
 		names = append(names, name)
