@@ -33,7 +33,7 @@ func (n *needed) saved(ctx context.Context, kind string, began time.Time, err er
 	case err == nil:
 		t.Worked(call, began)
 	case (ctx.Err() == nil || context.Cause(ctx) == task.ErrTimeout) && task.DispositionOf(err) == task.Disposition{}:
-		t.Failed(call, err, "results cannot be saved; they wait, and their handlers do not run again", "kind", kind, "err", err)
+		t.Failed(call, began, err, "results cannot be saved; they wait, and their handlers do not run again", "kind", kind, "err", err)
 	}
 }
 

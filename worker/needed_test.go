@@ -42,7 +42,7 @@ func TestRenewalsHaveTheOutagesOfExportersAndExecutors(t *testing.T) {
 			{func() {}, ""},
 			{func() { attempt(errors.New("refused")) }, "the exporter of job: refused; "},
 			{func() { attempt(errors.New("disk full")) }, "the exporter of job: disk full; "},
-			{func() { remote.Publish(tr.r.base); remote.Failed("Start", errors.New("away"), "down") }, "the exporter of job: disk full; the remote: away; "},
+			{func() { remote.Publish(tr.r.base); remote.Failed("Start", time.Time{}, errors.New("away"), "down") }, "the exporter of job: disk full; the remote: away; "},
 			{func() { attempt(nil) }, "the remote: away; "},
 			{func() { attempt(task.Permanent(errors.New("bad row"))) }, "the remote: away; "},
 			{func() { remote.Worked("Start", time.Now()) }, ""},

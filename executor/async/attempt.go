@@ -175,7 +175,7 @@ func (a *attempt) repeat(ctx, quit context.Context, timeout time.Duration, metho
 			return err
 		}
 		if n == 1 {
-			a.outage.Failed(method, err, "a call to the remote failed; it is repeated", a.args("call", method, "err", err)...)
+			a.outage.Failed(method, time.Time{}, err, "a call to the remote failed; it is repeated", a.args("call", method, "err", err)...)
 		} else {
 			a.outage.Continues(err)
 		}

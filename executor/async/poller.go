@@ -227,7 +227,7 @@ func (p *poller) fail(batch []Job, err error) {
 	for _, job := range batch {
 		p.hurry(job.Ref)
 	}
-	p.outage.Failed("Poll", err, "jobs cannot be polled; their attempts wait, and their timeouts continue", "jobs", len(batch), "err", err)
+	p.outage.Failed("Poll", time.Time{}, err, "jobs cannot be polled; their attempts wait, and their timeouts continue", "jobs", len(batch), "err", err)
 }
 
 // deliver gives the statuses to the attempts. The caller holds the mutex.

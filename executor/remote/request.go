@@ -56,8 +56,8 @@ var errSilent = errors.New("no answer within the timeout of a request")
 // requests is the call of outages: an answer to any request shows that the service works.
 const requests = "request"
 
-func (s *service) failed(err error) {
-	s.outage.Failed(requests, err, "a service cannot be used; its tasks wait or fail as their policy says", "service", s.host, "err", err)
+func (s *service) failed(began time.Time, err error) {
+	s.outage.Failed(requests, began, err, "a service cannot be used; its tasks wait or fail as their policy says", "service", s.host, "err", err)
 }
 
 // send sends a request once.
@@ -75,7 +75,7 @@ func (s *service) send(ctx context.Context, r request) (answer, *failure) {
 		if a.status < 500 {
 			s.outage.Worked(requests, began)
 		} else {
-			s.failed(s.statusError(a, r.token))
+			s.failed(began, s.statusError(a, r.token))
 		}
 		return a, nil
 	}
@@ -87,7 +87,7 @@ func (s *service) send(ctx context.Context, r request) (answer, *failure) {
 	}
 	f := &failure{s.redactor.err(fmt.Errorf("request to %s: %w", s.host, err), r.token), sent.Load()}
 	if ctx.Err() == nil || errors.Is(context.Cause(ctx), errSilent) {
-		s.failed(f)
+		s.failed(began, f)
 	}
 	return answer{}, f
 }

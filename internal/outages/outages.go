@@ -24,7 +24,8 @@ type Tracker struct {
 	Gap time.Duration
 
 	mu      sync.Mutex
-	failing map[string]bool // by call
+	failing map[string]bool      // by call
+	worked  map[string]time.Time // when the newest answered call began, by call
 	since   time.Time
 	last    time.Time // when a call failed last
 	err     error
@@ -33,8 +34,9 @@ type Tracker struct {
 // DefaultGap is longer than the pauses between the attempts of tasks.
 const DefaultGap = 15 * time.Minute
 
-// Failed records that a call has failed. It logs msg unless an outage is going on.
-func (t *Tracker) Failed(call string, err error, msg string, args ...any) {
+// Failed records that a call that began then has failed. It logs msg unless an outage is going on. A
+// call that began before one that the server has answered begins no outage; with a zero time it does.
+func (t *Tracker) Failed(call string, began time.Time, err error, msg string, args ...any) {
 	if t == nil {
 		return
 	}
@@ -42,6 +44,9 @@ func (t *Tracker) Failed(call string, err error, msg string, args ...any) {
 	defer t.mu.Unlock()
 	now := time.Now()
 	if !t.open(now) {
+		if !began.IsZero() && began.Before(t.worked[call]) {
+			return
+		}
 		t.failing, t.since = map[string]bool{}, now
 		t.Log.Warn(msg, args...)
 	}
@@ -75,6 +80,12 @@ func (t *Tracker) Worked(call string, began time.Time) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if began.After(t.worked[call]) {
+		if t.worked == nil {
+			t.worked = map[string]time.Time{}
+		}
+		t.worked[call] = began
+	}
 	if !t.failing[call] || !began.IsZero() && began.Before(t.last) {
 		return
 	}
