@@ -153,8 +153,11 @@ func TestMaintenanceLockFromBeforeTheClockWentBackIsTakenOver(t *testing.T) {
 		}
 		for _, left := range []time.Duration{time.Hour, 0} { // 0 means no expiry
 			rdb.Set(t.Context(), lock, "other", left)
-			if !maintain() || rdb.Get(t.Context(), lock).Val() != "r" {
-				t.Errorf("a lock that lasts for %v blocks maintenance", left)
+			begin := time.Now()
+			done, holder := maintain(), rdb.Get(t.Context(), lock).Val()
+			ended := holder == "" && time.Since(begin) >= time.Second // the machine was too slow
+			if !done || holder != "r" && !ended {
+				t.Errorf("a lock that lasts for %v blocks maintenance; its holder is %q", left, holder)
 			}
 		}
 		if !maintain() {
