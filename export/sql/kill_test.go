@@ -53,10 +53,8 @@ func (k *killing) Save(ctx context.Context, r *task.Staged) (task.Reference, err
 	return ref, err
 }
 
-const killLease = time.Second
-
 func exporting(e task.Exporter) pool.Config {
-	return pool.Config{Queues: map[string]pool.Queue{"default": {Workers: 4}}, Lease: killLease, Logger: slog.New(slog.DiscardHandler),
+	return pool.Config{Queues: map[string]pool.Queue{"default": {Workers: 4}}, Logger: slog.New(slog.DiscardHandler),
 		Exports: map[string]pool.Export{"k": {Exporter: e, MaxAttempts: 10_000, Backoff: pool.Backoff{Fixed: true, Base: 10 * time.Millisecond}}}}
 }
 
@@ -75,7 +73,9 @@ func child() int {
 			n = math.MaxInt64
 		}
 		k.left.Store(n)
-		p, err := pool.New(redisstore.New(redis.NewClient(&redis.Options{Addr: f[0]}), f[1]), exporting(k))
+		cfg := exporting(k)
+		cfg.Lease = time.Second // the next replica takes the saves over soon; no handler runs in these processes
+		p, err := pool.New(redisstore.New(redis.NewClient(&redis.Options{Addr: f[0]}), f[1]), cfg)
 		if err != nil {
 			return err
 		}
