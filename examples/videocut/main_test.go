@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -26,8 +28,8 @@ import (
 // patience is how long a step in the browser may take on a busy machine.
 const patience = 2 * time.Minute
 
-// start runs the example and returns the address of its page.
-func start(t *testing.T, redis *redisserver.Server, resultsAt string) (url string) {
+// start runs the example in a directory and returns the address of its page.
+func start(t *testing.T, redis *redisserver.Server, dir, resultsAt string) (url string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -35,7 +37,7 @@ func start(t *testing.T, redis *redisserver.Server, resultsAt string) (url strin
 	}
 	life, end := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- run(life, l, t.TempDir(), "redis://"+redis.Addr(), resultsAt) }()
+	go func() { ended <- run(life, l, dir, "redis://"+redis.Addr(), resultsAt) }()
 	t.Cleanup(func() {
 		end()
 		if err := <-ended; err != nil {
@@ -51,7 +53,7 @@ func TestResultsInPostgreSQL(t *testing.T) {
 	database, dsn := postgresserver.Start(t)
 	database.Stop(t)
 	redis := redisserver.Start(t)
-	url := start(t, redis, dsn)
+	url := start(t, redis, t.TempDir(), dsn)
 	p, err := pool.New(redisstore.New(redis.Client(t), poolName), pool.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -96,11 +98,29 @@ func TestResultsInPostgreSQL(t *testing.T) {
 	}
 }
 
+// dirWithLongVideo returns a directory of the example whose video plays for an hour: a cut in real time does not end before the
+// browser stops it.
+func dirWithLongVideo(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	videos := filepath.Join(dir, "videos")
+	if err := os.Mkdir(videos, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("ffmpeg", "-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", "testsrc=duration=3600:size=160x120:rate=1",
+		"-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", filepath.Join(videos, "testsrc.mp4")).CombinedOutput()
+	if err != nil {
+		t.Fatalf("make a video: %v: %s", err, out)
+	}
+	return dir
+}
+
 // TestPageInABrowser creates, starts, watches, downloads, stops and deletes cuts in
 // Chromium, with a redis-server and ffmpeg. CHROMIUM names the browser.
 func TestPageInABrowser(t *testing.T) {
-	url := start(t, redisserver.Start(t), "")
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-dev-shm-usage", true))
+	url := start(t, redisserver.Start(t), dirWithLongVideo(t), "")
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-dev-shm-usage", true),
+		chromedp.WSURLReadTimeout(patience))
 	if program := os.Getenv("CHROMIUM"); program != "" {
 		options = append(options, chromedp.ExecPath(program))
 	}
@@ -108,11 +128,14 @@ func TestPageInABrowser(t *testing.T) {
 	defer quit()
 	tab, closeTab := chromedp.NewContext(browser)
 	defer closeTab()
-	tab, cancel := context.WithTimeout(tab, patience)
-	defer cancel()
+	if err := chromedp.Do(tab); err != nil { // the browser lives as long as the context of the first call
+		t.Fatalf("start the browser: %v", err)
+	}
 	do := func(what string, steps ...chromedp.Action[chromedp.Void]) {
 		t.Helper()
-		if err := chromedp.Do(tab, steps...); err != nil {
+		step, cancel := context.WithTimeout(tab, patience)
+		defer cancel()
+		if err := chromedp.Do(step, steps...); err != nil {
 			t.Fatalf("%s: %v", what, err)
 		}
 	}
@@ -145,10 +168,10 @@ func TestPageInABrowser(t *testing.T) {
 	}
 	do("delete", chromedp.Click(row("succeeded", "button[name=delete]")), chromedp.WaitNotPresent(css("tr[data-id]")))
 
-	do("create a long cut", chromedp.SendKeys(css(`input[name=title]`), "long"), chromedp.SetValue(css(`input[name=seconds]`), "15"),
+	do("create a long cut", chromedp.SendKeys(css(`input[name=title]`), "long"), chromedp.SetValue(css(`input[name=seconds]`), "3600"),
 		chromedp.Click(css(`input[name=realtime]`)), chromedp.Click(css("#create")), chromedp.WaitVisible(row("created", "button[name=start]")))
 	do("start it", chromedp.Click(row("created", "button[name=start]")), chromedp.WaitVisible(row("running", "button[name=stop]")))
-	if _, err := chromedp.Run(tab, chromedp.Poll[bool](`document.querySelector("tr[data-id] progress").value > 0`)); err != nil {
+	if _, err := chromedp.Run(tab, chromedp.Poll[bool](`document.querySelector("tr[data-id] progress").value > 0`, chromedp.WithPollingTimeout(patience))); err != nil {
 		t.Fatalf("watch it: %v", err)
 	}
 	do("stop and delete it", chromedp.Click(row("running", "button[name=stop]")), chromedp.WaitVisible(row("stopped", "button[name=delete]")),
