@@ -123,15 +123,17 @@ func TestStopTerminatesThenKills(t *testing.T) {
 	e := sharedEngine(t)
 	for name, c := range map[string]struct {
 		command []string
+		grace   time.Duration
 		cause   error
 		want    string
 	}{
-		"ends at SIGTERM": {[]string{"wait", "politely"}, task.ErrStopped, "container ended with exit status 3: asked to end"},
-		"ignores SIGTERM": {[]string{"wait"}, task.ErrTimeout, "container ended with exit status 137: waiting"},
+		"ends at SIGTERM": {[]string{"wait", "politely"}, patience, task.ErrStopped, "container ended with exit status 3: asked to end"},
+		"ignores SIGTERM": {[]string{"wait"}, time.Second, task.ErrTimeout, "container ended with exit status 137: waiting"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cfg, g := e.gated(t, c.command...)
+			cfg.Grace = c.grace
 			a := begin(t, cfg, newTask(""))
 			eventually(t, "the container runs", func() bool { return g.starts() == 1 })
 			a.cancel(c.cause)

@@ -243,6 +243,16 @@ func (e *engine) containers(t *testing.T, label, value string) (ids []string) {
 	return ids
 }
 
+// pid returns the id of the process of the only container of a task.
+func (e *engine) pid(t *testing.T, task string) int {
+	t.Helper()
+	got, err := e.client.ContainerInspect(t.Context(), e.containers(t, labelTask, task)[0], client.ContainerInspectOptions{})
+	if err != nil || got.Container.State.Pid == 0 {
+		t.Fatalf("the state is %+v, %v", got.Container.State, err)
+	}
+	return got.Container.State.Pid
+}
+
 // eventually waits for a condition. It polls: the condition is about the engine.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()

@@ -79,8 +79,7 @@ func runReplica() error {
 	}
 	x.notify = jobs.Notify
 	store := redisstore.New(redis.NewClient(&redis.Options{Addr: os.Getenv(envReplica)}), name)
-	p, err := pool.New(store, pool.Config{Queues: map[string]pool.Queue{pool.DefaultQueue: {Workers: 1}}, Lease: 2 * time.Second,
-		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+	p, err := pool.New(store, pool.Config{Queues: map[string]pool.Queue{pool.DefaultQueue: {Workers: 1}}, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
 	if err != nil {
 		return err
 	}
@@ -143,6 +142,7 @@ func TestContainerOfAKilledReplicaIsTakenOver(t *testing.T) {
 			case <-time.After(patience):
 				t.Fatal("the first replica was not killed")
 			}
+			endLeases(t, server.Client(t), name)
 			replica("")
 			eventually(t, "the next replica runs the task", func() bool {
 				got, err := c.Get(t.Context(), id)
@@ -160,6 +160,19 @@ func TestContainerOfAKilledReplicaIsTakenOver(t *testing.T) {
 	}
 }
 
+// endLeases ends the leases of the claims of a pool whose replica was killed.
+func endLeases(t *testing.T, rdb *redis.Client, name string) {
+	t.Helper()
+	key := "lts:{" + name + "}:leases"
+	claims, err := rdb.ZRange(t.Context(), key, 0, -1).Result()
+	if err != nil || len(claims) != 1 {
+		t.Fatalf("claims %q, %v", claims, err)
+	}
+	if err := rdb.ZAddXX(t.Context(), key, redis.Z{Score: 1, Member: claims[0]}).Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // The engine is away while containers run. Nothing is started again, and the true
 // outcomes arrive.
 func TestEngineThatRestartsLosesNothing(t *testing.T) {
@@ -174,9 +187,11 @@ func TestEngineThatRestartsLosesNothing(t *testing.T) {
 	// know it any more.
 	a.logged(t, e, "waiting\n")
 	b.logged(t, e, "waiting\n")
+	pid := e.pid(t, a.task.ID)
 	e.stop()
 	// It ends while the engine is away.
 	g.open(t, "exit 7")
+	eventually(t, "the container has ended", func() bool { return syscall.Kill(pid, 0) != nil })
 	c := begin(t, e.config("payload"), newTask("while away"))
 	// Real time is the subject: the engine has to be away for longer than the longest pause between two calls.
 	away := 3 * time.Second
