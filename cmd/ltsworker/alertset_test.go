@@ -40,9 +40,9 @@ func TestStoredRulesFromTheCommandLine(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 	u.until("the alert", func() bool { return strings.Contains(got(), `"rule":"depth"`) })
-	if !log.has("a stored alert rule has a problem") || !log.has("did you mean ops?") {
-		t.Error("the log does not name the receiver")
-	}
+	u.until("the log names the receiver", func() bool {
+		return log.has("a stored alert rule has a problem") && log.has("did you mean ops?")
+	})
 	want := []string{"calm file ", "depth stored the process that runs the rules has no receiver opps; did you mean ops?",
 		"calm stored it is not used: the config of the process that runs the rules has a rule with this name"}
 	for _, args := range [][]string{{"alert", "rules", "--json"}, {"alert", "rules", "--json", "-c", "alerts.yaml"}} {

@@ -34,7 +34,7 @@ func TestListSelectsSortsAndShowsColumns(t *testing.T) {
 	u.must("enqueue", "fail", "--id", "a", "--priority", "2", "--max-attempts", "1")
 	u.run("wait", "a")
 	u.must("enqueue", "hold", "--id", "b", "--group", "acme")
-	u.awaitRunning()
+	u.awaitState("b", task.Running)
 	u.must("enqueue", "x", "--queue", "other", "--id", "c", "--priority", "9", "--label", "gpu", "--label", "zone=eu")
 	u.must("enqueue", "x", "--queue", "other", "--id", "d", "--priority", "-9", "--delay", "1h", "--unique", key)
 	replica := decodeLines[record.Replica](t, u.must("replicas", "--json"))[0].ID

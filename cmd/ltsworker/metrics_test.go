@@ -39,10 +39,17 @@ func TestReplicaServesMetricsOnRequest(t *testing.T) {
 	u.must("pause", "default")
 	u.must("enqueue", "echo")
 
-	code, body := fetch(t, url+"/metrics")
-	body = regexp.MustCompile(`pool="[^"]*",?`).ReplaceAllString(body, "")
+	scrape := func() (code int, body string) {
+		code, body = fetch(t, url+"/metrics")
+		return code, regexp.MustCompile(`pool="[^"]*",?`).ReplaceAllString(body, "")
+	}
+	// The attempt is counted after its end was written.
+	u.until("the attempt is counted", func() bool {
+		_, body := scrape()
+		return strings.Contains(body, `ltsworker_attempts_ended_total{code="ok",kind="echo",queue="default"} 1`)
+	})
+	code, body := scrape()
 	for _, want := range []string{
-		`ltsworker_attempts_ended_total{code="ok",kind="echo",queue="default"} 1`,
 		"ltsworker_replica_slots{} 3", `ltsworker_queue_waiting_tasks{queue="default"} 1`, "go_goroutines ", "process_open_fds ",
 	} {
 		if !strings.Contains(body, want) {

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -17,7 +18,7 @@ import (
 
 const commands = `
 lease: 30s
-drain_timeout: 30s
+drain_timeout: 10m
 stop_grace: 1s
 queues:
   default: {workers: 4}
@@ -133,10 +134,16 @@ func (u *user) endLeases() {
 	}
 }
 
-// awaitRunning waits until the only task of the pool has started.
+// awaitRunning waits until the first task of the pool has started.
 func (u *user) awaitRunning() {
 	u.t.Helper()
 	u.tail([]string{"tail", "--from", "0"}, 2)
+}
+
+// awaitState waits until a task is in a state.
+func (u *user) awaitState(id string, want task.State) {
+	u.t.Helper()
+	u.until(fmt.Sprintf("task %s is %s", id, want), func() bool { return u.state(id) == want })
 }
 
 func (r *replica) signal(s syscall.Signal) {

@@ -146,7 +146,7 @@ func TestRedisThatStopsAnsweringExitsWith3(t *testing.T) {
 	u := newUser(t)
 	u.makePool()
 	p := faultproxy.Start(t, u.addr)
-	u.env[0] = "LTS_REDIS=redis://" + p.Addr() + "/0?read_timeout=200ms&max_retries=-1"
+	u.env[0] = "LTS_REDIS=redis://" + p.Addr() + "/0?read_timeout=5s&max_retries=-1"
 	p.StrikeMeanwhile("stats", 1, faultproxy.Nothing, func() { p.Silence() })
 	if a := u.run("stats"); a.code != exitUnreachable || !strings.HasPrefix(a.err, "ltsworker: cannot use Redis at "+p.Addr()+": no answer in time: stats: ") {
 		t.Errorf("%+v", a)

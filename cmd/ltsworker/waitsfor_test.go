@@ -15,6 +15,7 @@ import (
 	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/record"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestGetSaysWhatAWaitingTaskWaitsFor(t *testing.T) {
@@ -112,7 +113,7 @@ func TestWaitSaysOnATerminalThatNoReplicaCanRunTheTask(t *testing.T) {
 	u.awaitReplicas(1)
 	m.await("no_handler") // the replica has ended it
 	u.must("enqueue", "hold", "--id", "b")
-	u.awaitRunning()
+	u.awaitState("b", task.Running)
 	u.must("limit", "default", "1")
 	u.must("enqueue", "x", "--id", "c")
 	m = u.terminal(120, 24, "wait", "b", "c")
