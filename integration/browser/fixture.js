@@ -99,6 +99,7 @@ export async function fill() {
   await until("the pool is filled", async () => {
     const stats = JSON.parse(await lts(["stats", "--json"]));
     if (Object.entries(counts).some(([state, n]) => (stats.kept[state] ?? stats[state]) < n)) return false;
+    if (!(await lts(["logs", "cut-1"]).catch(() => "")).includes("frame 6")) return false;
     return (await lts(["get", "large-1", "--json"]).catch(() => "")) && !(await redis("LLEN", "lts:{default}:inbox"));
   });
   await lts(["stop", "stop-1", "--why", "the order was cancelled"]);

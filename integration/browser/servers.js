@@ -54,14 +54,16 @@ export async function until(what, condition, seconds = 120) {
   }
 }
 
+/**
+ * Returns a port that nothing uses. It is below those that a system gives to connections and to servers that ask for any port: a
+ * port of theirs could be taken before its server starts, or while its server is restarted.
+ */
 const taken = new Set();
 export async function freePort() {
   for (;;) {
-    const server = createServer();
-    await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const { port } = server.address();
-    await new Promise((resolve) => server.close(resolve));
-    if (!taken.has(port)) { taken.add(port); return port; }
+    const port = 10000 + Math.floor(Math.random() * 10000), server = createServer();
+    const free = await new Promise((resolve) => server.once("error", () => resolve(false)).listen(port, "127.0.0.1", () => server.close(() => resolve(true))));
+    if (free && !taken.has(port)) { taken.add(port); return port; }
   }
 }
 

@@ -58,12 +58,18 @@ export function liveTests(at) {
     const space = () => page.locator("pre.log").first().evaluate((e) => getComputedStyle(e).whiteSpace), wrapped = await space();
     await page.locator(".wrap").first().dispatchEvent("click");
     assert.notEqual(await space(), wrapped);
-    await page.locator(".copy").first().dispatchEvent("click");
-    await page.waitForFunction(() => document.querySelector(".found").textContent === "Copied", null, { polling: 50 });
-    await page.evaluate(() => document.querySelector(".wrap").dispatchEvent(new Event("input", { bubbles: true }))); // as when the log grows
-    const said = await found.textContent();
-    await page.waitForFunction(() => document.querySelector(".found").textContent === "6", null, { polling: 50 });
+    const said = await page.evaluate(() => new Promise((resolve) => { // in the page, which says it for three seconds
+      const found = document.querySelector(".found");
+      new MutationObserver((_, observer) => {
+        if (found.textContent !== "Copied") return;
+        observer.disconnect();
+        document.querySelector(".wrap").dispatchEvent(new Event("input", { bubbles: true })); // as when the log grows
+        resolve(found.textContent);
+      }).observe(found, { childList: true });
+      document.querySelector(".copy").click();
+    }));
     assert.equal(said, "Copied");
+    await page.waitForFunction(() => document.querySelector(".found").textContent === "6", null, { polling: 50 });
     assert.match(await page.evaluate(() => navigator.clipboard.readText()), /frame 6 of 6 written/);
     await page.context().clearPermissions();
     assert.deepEqual(page.wrong, []);
