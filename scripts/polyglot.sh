@@ -117,8 +117,8 @@ push_each 3
 all 3
 redis XRANGE "$events" - + | grep -x 'py-3 js-3 rb-3 php-3 sh-3' >/dev/null || fail "the tasks do not share an entry"
 
-"$python" behaviour.py 2>"$dir/py.log" || fail "the test of the client in Python failed"
-"$node" behaviour.js 2>"$dir/js.log" || fail "the test of the client in JavaScript failed"
+PATH="$dir:$PATH" "$python" behaviour.py 2>"$dir/py.log" || fail "the test of the client in Python failed"
+PATH="$dir:$PATH" "$node" behaviour.js 2>"$dir/js.log" || fail "the test of the client in JavaScript failed"
 
 # Tasks end and their events are trimmed while no program runs.
 push_each 4

@@ -1,5 +1,7 @@
-// Tests the client in JavaScript against a running pool, for scripts/polyglot.sh. Environment: REDIS_PORT.
+// Tests the client in JavaScript against a running pool, for scripts/polyglot.sh. ltsworker is in PATH. Environment: REDIS_PORT,
+// LTS_REDIS.
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClientPool } from 'redis';
 import { Pool, Rejected } from '../../clients/node/ltsworker.mjs';
@@ -16,10 +18,16 @@ const untimed = ({ created_at, ...outcome }) => {
   ok(created_at > 1e12 && created_at <= Date.now() + 60_000, `made at ${created_at}`);
   return outcome;
 };
+// admitted waits until a task exists and the inbox is empty.
+const admitted = async (id) => {
+  while (!(await redis.exists(`lts:{default}:task:${id}`)) || await redis.lLen('lts:{default}:inbox')) await sleep(50);
+};
 const events = await pool.events('behaviour-js', '1', 1);
 
 // An enqueue is repeated while the task is live, as after a lost answer: there is one task and one outcome.
-for (let i = 0; i < 3; i++) await pool.enqueue('text.upper', 'a', { id: 'js-repeat', delay_ms: 1000, reply: true });
+for (let i = 0; i < 3; i++) await pool.enqueue('text.upper', 'a', { id: 'js-repeat', delay_ms: 86_400_000, reply: true });
+await admitted('js-repeat');
+execFileSync('ltsworker', ['run-now', 'js-repeat']);
 deepEqual(untimed(await pool.wait('js-repeat')), { id: 'js-repeat', state: 'succeeded', result: 'A' });
 await noOutcome('js-repeat');
 // It is repeated after the task has ended, as after a lost outcome: the kept task replies again and does not run again.
@@ -27,7 +35,7 @@ equal((await pool.call('text.upper', 'a', { id: 'js-repeat' })).result, 'A');
 await noOutcome('js-repeat');
 // A live task replies to a later enqueue that requests a reply, even if the first one did not or both are admitted together.
 await pool.enqueue('text.upper', 'b', { id: 'js-asked', delay_ms: 1000 });
-while (!(await redis.exists('lts:{default}:task:js-asked'))) await sleep(50);
+await admitted('js-asked');
 equal((await pool.call('text.upper', 'b', { id: 'js-asked' })).result, 'B');
 const both = { kind: 'text.upper', payload: 'b', id: 'js-both', delay_ms: 100 };
 await redis.rPush('lts:{default}:inbox', [JSON.stringify(both), JSON.stringify({ ...both, reply: true })]);
@@ -70,7 +78,7 @@ await redis.xAdd('lts:{default}:events', '*', { something: 'else' });
 const ids = Array.from({ length: 120 }, (_, i) => `js-many-${i}`);
 const entries = ids.map((id, i) => ({ kind: 'text.upper', id, delay_ms: 86_400_000, group: i % 2 ? 'one' : undefined }));
 await redis.rPush('lts:{default}:inbox', entries.map((entry) => JSON.stringify(entry)));
-while (!(await redis.exists(`lts:{default}:task:${ids.at(-1)}`))) await sleep(50);
+await admitted(ids.at(-1));
 const seen = {};
 let runs = 0;
 for await (const event of events) {

@@ -1,6 +1,7 @@
-"""Tests the client in Python against a running pool, for scripts/polyglot.sh. Environment: REDIS_PORT."""
+"""Tests the client in Python against a running pool, for scripts/polyglot.sh. ltsworker is in PATH. Environment: REDIS_PORT, LTS_REDIS."""
 import json
 import os
+import subprocess
 import sys
 import time
 
@@ -40,12 +41,20 @@ def rejection(**task):
         return err.args[0]
 
 
+def admitted(id):
+    """Waits until a task exists and the inbox is empty."""
+    while not r.exists(pool.prefix + "task:" + id) or r.llen(pool.prefix + "inbox"):
+        time.sleep(0.05)
+
+
 events = pool.events("behaviour-py", "1", idle=1)
 done = {"id": "py-repeat", "state": "succeeded", "result": "A"}
 
 # An enqueue is repeated while the task is live, as after a lost answer: there is one task and one outcome.
 for _ in range(3):
-    pool.enqueue("text.upper", "a", id="py-repeat", delay_ms=1000, reply=True)
+    pool.enqueue("text.upper", "a", id="py-repeat", delay_ms=86_400_000, reply=True)
+admitted("py-repeat")
+subprocess.run(["ltsworker", "run-now", "py-repeat"], check=True, stdout=subprocess.DEVNULL)
 equal("repeated", untimed(pool.wait("py-repeat")), done)
 no_outcome("py-repeat")
 # It is repeated after the task has ended, as after a lost outcome: the kept task replies again and does not run again.
@@ -53,8 +62,7 @@ equal("repeated after the end", untimed(pool.call("text.upper", "a", id="py-repe
 no_outcome("py-repeat")
 # A live task replies to a later enqueue that requests a reply, even if the first one did not or both are admitted together.
 pool.enqueue("text.upper", "b", id="py-asked", delay_ms=1000)
-while not r.exists(pool.prefix + "task:py-asked"):
-    time.sleep(0.05)
+admitted("py-asked")
 equal("asked later", pool.call("text.upper", "b", id="py-asked")["result"], "B")
 with r.pipeline() as pipe:
     for reply in (False, True):
@@ -98,8 +106,7 @@ with r.pipeline() as pipe:
     for i, id in enumerate(ids):
         many.enqueue("text.upper", "x", id=id, delay_ms=86_400_000, **({"group": "one"} if i % 2 else {}))
     pipe.execute()
-while not r.exists(pool.prefix + "task:" + ids[-1]):
-    time.sleep(0.05)
+admitted(ids[-1])
 seen = {}
 runs = 0
 for event in events:
