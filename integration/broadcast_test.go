@@ -19,7 +19,7 @@ import (
 // second one wait. Then one replica is killed, one drains, and another one joins.
 func TestBroadcastEndsWhileReplicasComeAndGo(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t, 5*time.Second, 1, 0) // no lease ends by itself on a busy machine
+	f := newFleet(t, longLease, 1, 0)
 	c := f.client()
 	ctx := context.Background()
 	members := f.fleetOf(3)
@@ -44,6 +44,7 @@ func TestBroadcastEndsWhileReplicasComeAndGo(t *testing.T) {
 
 	killed, draining := members[0], members[1]
 	killed.kill()
+	f.endLeases(replicas[killed.pid])
 	draining.signal(syscall.SIGTERM)
 	late := f.start(roleReplica)
 	late.awaitJoin(c)
@@ -91,7 +92,7 @@ func TestBroadcastEndsWhileReplicasComeAndGo(t *testing.T) {
 
 func TestBroadcastWithoutAReplicaFailsAtOnce(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t, time.Second, 1, 0)
+	f := newFleet(t, longLease, 1, 0)
 	c := f.client()
 	id := enqueue(t, c, pool.Spec{Kind: kindWork, Broadcast: true}) // no process has started
 	got, err := c.Get(t.Context(), id)

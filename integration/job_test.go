@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // A replica is killed while its task has a job at a remote, and the task ends: because of a stop,
@@ -31,7 +32,7 @@ func TestJobOfAKilledReplicaIsStoppedBeforeItsTaskEnds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newFleet(t, time.Second, 2, 1)
+			f := newFleet(t, longLease, 2, 1)
 			client := f.client()
 			payload, err := json.Marshal(jobSpec{Dir: t.TempDir()})
 			if err != nil {
@@ -55,8 +56,9 @@ func TestJobOfAKilledReplicaIsStoppedBeforeItsTaskEnds(t *testing.T) {
 				if n > 0 {
 					p = f.start(roleReplica)
 				}
+				var tk *task.Task
 				eventually(t, patience, "the job is known", func() bool {
-					tk, err := client.Get(t.Context(), id)
+					tk, err = client.Get(t.Context(), id)
 					return err == nil && tk.Attempt == int64(n+1) && len(jobs()) == 1 && len(tk.Job) > len(filepath.Base(jobs()[0]))
 				})
 				if name == "stop before the loss" {
@@ -64,6 +66,7 @@ func TestJobOfAKilledReplicaIsStoppedBeforeItsTaskEnds(t *testing.T) {
 					f.stopOne(id)
 				}
 				p.kill()
+				f.endLeases(tk.Replica)
 			}
 			next := enqueue(t, client, pool.Spec{Kind: kindWork, Payload: []byte("0"), Priority: 9, Retain: new(time.Hour)})
 			eventually(t, patience, "the lease has ended", func() bool {
