@@ -35,20 +35,18 @@ func StartCluster(t testing.TB, opts ...Option) *Cluster {
 	const masters = 3
 	nodes := make([]*Server, 2*masters)
 	for i := range nodes {
-		bus, err := freePort() // the default, this port plus 10,000, may not exist
-		if err != nil {
-			t.Fatal(err)
-		}
 		nodes[i] = Start(t, append([]Option{
 			Config("cluster-enabled", "yes"),
-			Config("cluster-port", strconv.Itoa(bus)),
+			func(o *options) { o.cluster = true },
 			Config("cluster-node-timeout", strconv.FormatInt(nodeTimeout.Milliseconds(), 10)),
 			// A replica that was cut off for a moment on a busy machine still
 			// takes over.
 			Config("cluster-replica-validity-factor", "0"),
+			// While the cluster is formed, a master that is silent on a busy
+			// machine stays the master.
+			Config("cluster-replica-no-failover", "yes"),
 			Config("repl-diskless-sync-delay", "0"),
 		}, opts...)...)
-		nodes[i].bus = bus
 	}
 	c := &Cluster{Masters: nodes[:masters], Replicas: nodes[masters:], ask: map[*Server]*redis.Client{}}
 	for _, s := range nodes {
@@ -58,6 +56,11 @@ func StartCluster(t testing.TB, opts ...Option) *Cluster {
 		t.Fatal("forming the cluster: ", err)
 	}
 	c.suspect(t, calmTimeout)
+	for _, s := range nodes {
+		if err := c.ask[s].ConfigSet(t.Context(), "cluster-replica-no-failover", "no").Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return c
 }
 
@@ -123,6 +126,7 @@ func (c *Cluster) agree(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
+			nodes = strings.ReplaceAll(nodes, "nofailover", "") // a setting, not a failure
 			info, err := rdb.ClusterInfo(ctx).Result()
 			if err != nil {
 				return err

@@ -43,6 +43,9 @@ func (s *Server) launch() error {
 		args, port = append(args, "--port", "0"), "--tls-port"
 	}
 	args = append(args, port, strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir, "--save", "", "--appendonly", "no")
+	if s.options.cluster {
+		args = append(args, "--cluster-port", strconv.Itoa(s.bus))
+	}
 	for _, kv := range s.options.config {
 		args = append(args, "--"+kv[0], kv[1])
 	}

@@ -42,6 +42,7 @@ type options struct {
 	tls      *tls.Config // how clients connect; nil for plain TCP
 	sentinel string      // the config file, if the program is to be a Sentinel
 	clock    string      // the file with the offset of its clock; "" for none
+	cluster  bool        // whether it is a node of a Cluster
 	env      []string    // added to the environment
 }
 
@@ -75,7 +76,7 @@ func Start(t testing.TB, opts ...Option) *Server {
 	return s
 }
 
-// ports is how many ports are tried: another program may take a free port
+// ports is how many times free ports are tried: another program may take one
 // before the server starts.
 const ports = 10
 
@@ -91,6 +92,11 @@ func start(dir string, opts ...Option) (*Server, error) {
 	for range ports {
 		if s.port, err = freePort(); err != nil {
 			return nil, err
+		}
+		if s.options.cluster { // the default, the other port plus 10,000, may not exist
+			if s.bus, err = freePort(); err != nil {
+				return nil, err
+			}
 		}
 		if err = s.launch(); err != errPortTaken {
 			break
