@@ -176,9 +176,11 @@ func TestEveryScriptFailsClearlyOnAServerThatCannotServe(t *testing.T) {
 			}
 			calls.Wait()
 			leave()
+			for _, s := range subjects { // the comparisons may take longer than the signals last
+				s.keepAll()
+			}
 
 			for script, s := range subjects {
-				s.keepAll()
 				switch {
 				case m.serves(script) && s.err != nil:
 					t.Errorf("%s: %v", script, s.err)
