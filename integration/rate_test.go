@@ -170,8 +170,8 @@ func TestOneReplicaComesForAToken(t *testing.T) {
 	c := s.client()
 	s.replicas(replicas, pool.Config{Queues: map[string]pool.Queue{pool.DefaultQueue: {Workers: 2, Rate: pool.PerSecond(20).WithBurst(1)}}}, "step",
 		func(context.Context, *task.Task) ([]byte, error) { return nil, nil })
+	began := time.Now() // before the calls are counted
 	before, _, _ := s.traffic()
-	began := time.Now()
 	enqueueAll(t, c, specsOf(n, func(int) pool.Spec { return pool.Spec{Kind: "step"} }))
 	s.nothingWaits()
 	after, _, _ := s.traffic()
