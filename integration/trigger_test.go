@@ -248,6 +248,7 @@ func TestManyTriggersFireAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.replicas(2, slots(1), "tick", nothing)
+	joined := time.Now()
 	awaitTicks(t, c, want)
 	var late []time.Duration
 	for i := range n {
@@ -259,6 +260,9 @@ func TestManyTriggersFireAtOnce(t *testing.T) {
 			t.Fatalf("fired %v early", due.Sub(h[0].At))
 		}
 		late = append(late, h[0].At.Sub(due))
+		if due.Before(joined) { // the replicas of a busy machine joined later
+			late[i] = max(0, h[0].At.Sub(joined))
+		}
 	}
 	t.Logf("%d triggers: lateness p50 %v p99 %v max %v", n, percentile(late, 50), percentile(late, 99), percentile(late, 100))
 	if p := percentile(late, 100); p > prompt {
