@@ -73,9 +73,6 @@ func TestChaosRecoveryTakesALeaseAndASecondAtMost(t *testing.T) {
 	if late := percentile(took, 100); late > lease+time.Second+slack*quick {
 		t.Errorf("a task ran again only %v after the kill, with a lease of %v; a start takes %v", late, lease, quick)
 	}
-	if st.LeasesLost != int64(len(took)) {
-		t.Errorf("%d leases were lost, %d tasks ran again", st.LeasesLost, len(took))
-	}
 }
 
 // Redis (with AOF) is killed and restarted again and again under load. In every
