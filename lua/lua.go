@@ -38,6 +38,17 @@ var (
 // parts that it uses, directly or through other parts, then the script. It panics if
 // there is no such script: the set is fixed when the program is built.
 func Source(name string) string {
+	text, made := sources.Load(name)
+	if !made {
+		text, _ = sources.LoadOrStore(name, source(name))
+	}
+	return text.(string)
+}
+
+// sources has the texts that Source has returned, by name.
+var sources sync.Map
+
+func source(name string) string {
 	body := read(name + ".lua")
 	hot, groups := grouped(name)
 	access := map[string]string{} // the call that returns the group of a part, by the part's table
