@@ -110,8 +110,8 @@ type candidate struct {
 	old bool   // the alert exists
 }
 
-// exceeding returns the samples for which the rule has alerts, in the order of their claim to one: those that have an alert, then the
-// greatest values.
+// exceeding returns the samples that exceed the limit of the rule: first those that have an alert, then the greatest
+// values.
 func (j *judge) exceeding(r *Rule, samples []sample) []candidate {
 	var over []candidate
 	for _, s := range samples {

@@ -11,7 +11,8 @@ import (
 //go:embed lang
 var langFiles embed.FS
 
-// texts returns the texts of the pages by language and key. The first call reads them, which takes milliseconds: most commands need none.
+// texts returns the texts of the pages by language and key. The first call parses them, which takes milliseconds; most
+// commands need none.
 var texts = sync.OnceValue(readTexts)
 
 func readTexts() map[string]map[string]string {

@@ -8,9 +8,8 @@ import (
 	"github.com/ltsworker/ltsworker/internal/record"
 )
 
-// Nothing listens at the address of a service. The task is tried again, also after an attempt that was lost because the machine
-// was paused. Operators see that without the log of the replica,
-// from the attempt that failed until one has worked.
+// Nothing listens at the address of a service. Operators see that without the log of the replica, from the attempt that
+// failed until one has worked. The task is retried, so that a paused machine, which loses an attempt, does not end it.
 func TestAServiceThatIsAwayIsShown(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
