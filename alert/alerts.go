@@ -103,7 +103,7 @@ type judge struct {
 	unusable  map[string]bool // the stored rules that this version cannot read
 }
 
-// candidate is a sample for which there is or can be an alert.
+// candidate is a sample that exceeds the limit of a rule.
 type candidate struct {
 	sample
 	key string // of the alert

@@ -53,7 +53,7 @@ var funcs = template.FuncMap{
 	},
 }
 
-// parsedPages returns the pages. The first call of the process parses them: all consoles have the same ones.
+// parsedPages returns the pages. Only the first call parses them, because all consoles of a process share them.
 var parsedPages = sync.OnceValues(parsePages)
 
 func parsePages() (pages, error) {

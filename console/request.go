@@ -242,7 +242,7 @@ func (q *request) Severity(of any) string { return q.word("severity.", fmt.Sprin
 // Check returns the name of a check of the doctor in the language of the user.
 func (q *request) Check(name string) string { return q.word("check.", name) }
 
-// word returns the text for a word of the store. A word without a text is returned as it is.
+// word translates a word of the store. It returns a word that has no translation unchanged.
 func (q *request) word(prefix, word string) string {
 	if text, ok := texts()[q.lang][prefix+strings.ReplaceAll(word, " ", "_")]; ok {
 		return text

@@ -45,7 +45,7 @@ func Source(name string) string {
 	return text.(string)
 }
 
-// sources has the texts that Source has returned, by name.
+// sources caches the results of Source by the name of the script.
 var sources sync.Map
 
 func source(name string) string {

@@ -123,9 +123,9 @@ func New(c Config) (*Mail, error) {
 	return m, nil
 }
 
-// dial returns the function that connects. The end of ctx closes the connection, because the library
-// only bounds each step with a server. With Encryption TLS the function begins TLS itself, which the
-// library does not do for a custom dialer.
+// dial returns the function that connects. The end of ctx closes the connection: the library has a
+// timeout for each step, and none for all of them. With Encryption TLS the function starts TLS itself,
+// because the library does not for a custom dialer.
 func (m *Mail) dial(ctx context.Context) gomail.DialContextFunc {
 	return func(connecting context.Context, network, address string) (net.Conn, error) {
 		conn, err := m.dialer.DialContext(connecting, network, address)

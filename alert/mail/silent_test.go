@@ -9,8 +9,7 @@ import (
 	"testing"
 )
 
-// The server answers the commands before last and none after that. The context of the mail ends when the
-// server has read last.
+// The server stops answering at the command last, and the context of the mail ends at the same time.
 func TestEndOfTheContextEndsAMailToASilentServer(t *testing.T) {
 	for _, last := range []string{"EHLO", "MAIL FROM", "DATA"} {
 		ctx, end := context.WithCancel(t.Context())
@@ -25,8 +24,8 @@ func TestEndOfTheContextEndsAMailToASilentServer(t *testing.T) {
 	}
 }
 
-// silent starts a server that accepts each command before the one that begins with last. It calls then
-// when it has read that one.
+// silent starts a mail server that answers commands until it reads one that begins with last. It then
+// calls then, and answers nothing more.
 func silent(t *testing.T, last string, then func()) (address string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

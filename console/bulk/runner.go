@@ -103,8 +103,8 @@ func (m *Manager) poll(ctx context.Context, seen map[string]int64, may bool) (ti
 	return wait, nil
 }
 
-// held reports whether a manager has the lease of the job. A lease that ends later than any can is that
-// of a manager from before the clock of Redis was set back.
+// held reports whether a manager has the lease of the job. A lease that ends more than two lease times
+// from now was taken before the clock of Redis was set back, and does not count.
 func (m *Manager) held(s *stored) bool {
 	left := s.Until.Sub(m.Now())
 	return left > 0 && left < 2*lease

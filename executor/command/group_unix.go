@@ -80,8 +80,8 @@ func (g *group) terminate() {
 	g.signalStray(syscall.SIGTERM)
 }
 
-// signalStray sends a signal to a command that has itself left the group, as timeout(1) and
-// setsid(1) do, and to the group that it leads since then.
+// signalStray sends a signal to a command that has left the group, as timeout(1) and setsid(1)
+// do, and to the new group that it leads.
 func (g *group) signalStray(sig syscall.Signal) {
 	if g.cmd == nil || g.cmd.Process == nil || g.cmd.Process.Signal(syscall.Signal(0)) != nil {
 		return // it was not started, or has ended

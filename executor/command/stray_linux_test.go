@@ -42,8 +42,8 @@ func TestCommandThatLeftTheGroupItselfIsKilledAfterTheGracePeriod(t *testing.T) 
 	}
 }
 
-// startStray starts a script by a program that leaves the group. The end of the test fails if a process
-// of the script is alive then.
+// startStray starts a script through a program that leaves the group. The test fails if a process of the
+// script is alive at its end.
 func startStray(t *testing.T, stray, script string, grace time.Duration) (<-chan attempt, context.CancelCauseFunc) {
 	t.Helper()
 	r := startReady(t, fmt.Sprintf(`exec 3>"$FIFO"; exec %s sh -c '%s'`, stray, script), grace)

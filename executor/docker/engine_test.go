@@ -243,7 +243,7 @@ func (e *engine) containers(t *testing.T, label, value string) (ids []string) {
 	return ids
 }
 
-// pid returns the id of the process of the only container of a task.
+// pid returns the process id of the only container of a task.
 func (e *engine) pid(t *testing.T, task string) int {
 	t.Helper()
 	got, err := e.client.ContainerInspect(t.Context(), e.containers(t, labelTask, task)[0], client.ContainerInspectOptions{})

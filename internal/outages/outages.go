@@ -25,7 +25,7 @@ type Tracker struct {
 
 	mu      sync.Mutex
 	failing map[string]bool      // by call
-	worked  map[string]time.Time // when the newest answered call began, by call
+	worked  map[string]time.Time // by call, when the newest call with an answer began
 	since   time.Time
 	last    time.Time // when a call failed last
 	err     error
@@ -34,8 +34,9 @@ type Tracker struct {
 // DefaultGap is longer than the pauses between the attempts of tasks.
 const DefaultGap = 15 * time.Minute
 
-// Failed records that a call that began then has failed. It logs msg unless an outage is going on. A
-// call that began before one that the server has answered begins no outage; with a zero time it does.
+// Failed records a failed call and the time at which it began. It logs msg unless an outage is going on.
+// If the server has answered a call that began later, the failure starts no outage. A zero time skips
+// this check.
 func (t *Tracker) Failed(call string, began time.Time, err error, msg string, args ...any) {
 	if t == nil {
 		return

@@ -138,8 +138,8 @@ func (fx *fixture) startBounded(spec task.Spec) (*task.Task, time.Duration) {
 	return got.Claimed[0].Tasks[0], got.Claimed[0].Left
 }
 
-// startShort is start for a spec with a short bound, which it also returns. If the bound passes before
-// the start, the task is made again with a longer one. The lease lasts after the bound.
+// startShort is like start, for a spec with a short bound such as a deadline. If the bound is over before the start, it
+// makes the task again with a longer one. It also returns the bound. The lease lasts longer than the bound.
 func (fx *fixture) startShort(spec func(short time.Duration) task.Spec) (t *task.Task, short time.Duration) {
 	fx.Helper()
 	short = fx.inTime(func(short time.Duration) bool {

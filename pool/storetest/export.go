@@ -55,7 +55,7 @@ func (fx *fixture) staged(spec task.Spec, result string) *task.Task {
 	return t
 }
 
-// stagedShort is staged for a spec with a short bound: see startShort.
+// stagedShort is like staged, for a spec with a short bound: see startShort.
 func (fx *fixture) stagedShort(spec func(short time.Duration) task.Spec, result string) (*task.Task, time.Duration) {
 	fx.Helper()
 	fx.staging(task.Export{Backoff: task.Backoff{Fixed: true, Base: time.Hour}})

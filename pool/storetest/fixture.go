@@ -26,11 +26,12 @@ func newFixture(t testing.TB, harness func(t testing.TB) Harness) *fixture {
 // withNewPool returns a fixture of the same test with another pool.
 func (fx *fixture) withNewPool() *fixture { return newFixture(fx.TB, fx.harness) }
 
-// shortLease is a short lease or retention. A bound that must not pass before the next call needs inTime.
+// shortLease is the lease or retention of rules that wait for its end. Use inTime if it must not end before the next
+// call.
 const shortLease = time.Second
 
-// inTime calls try with a short time, and with longer ones as long as try reports that the time had
-// passed too early: a busy machine may stop for seconds. It returns the time that was long enough.
+// inTime calls try with a short duration, and doubles it until try returns true. False means that the duration was over
+// too early: a busy machine may stop for seconds. inTime returns the duration that was long enough.
 func (fx *fixture) inTime(try func(short time.Duration) bool) (short time.Duration) {
 	fx.Helper()
 	for short = shortLease; !try(short); short *= 2 {
