@@ -74,8 +74,10 @@
     || !getSelection().isCollapsed && main.contains(getSelection().anchorNode);
   function show() {
     const at = main.querySelector("[data-at]");
+    const notice = broken ? text("off") : stale && held() ? text(searching ? "searching" : "held") : "";
     state.className = broken ? "off" : "";
-    state.textContent = broken ? text("off") : stale && held() ? text(searching ? "searching" : "held") : at ? text("age").replace("{0}", span(Date.now() - at.dataset.at)) : "";
+    state.textContent = notice || (at ? text("age").replace("{0}", span(Date.now() - at.dataset.at)) : "");
+    state.title = state.textContent; // narrow windows cut it
   }
   function refresh() {
     clearTimeout(timer);

@@ -53,6 +53,21 @@ export function pageTests(at) {
     assert.deepEqual(wrong.filter(Boolean), []);
   });
 
+  test("pages: the text about the age of the data does not move the page", async () => {
+    for (const lang of ["en", "zh"]) {
+      const page = await reuse(at.url, { user: "ann", lang });
+      await page.goto("/p/default/task?id=later-6");
+      for (const width of [360, 768, 1024, 1280, 1920]) {
+        await page.setViewportSize({ width, height: 800 });
+        const tops = await page.evaluate(() => ["", ...["age", "searching", "off", "held"].map((name) => document.body.dataset[name])].map((text) => {
+          document.getElementById("state").textContent = text;
+          return document.querySelector("h1").getBoundingClientRect().top;
+        }));
+        assert.deepEqual(tops, tops.map(() => tops[0]), `${lang}, ${width} px`);
+      }
+    }
+  });
+
   test("pages: the button changes the theme, which stays", async () => {
     const page = await reuse(at.url, { user: "vic" });
     await page.goto("/p/default/");
