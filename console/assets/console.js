@@ -76,6 +76,7 @@
     const at = main.querySelector("[data-at]");
     const notice = broken ? text("off") : stale && held() ? text(searching ? "searching" : "held") : "";
     state.className = broken ? "off" : "";
+    state.ariaLive = notice ? "polite" : "off"; // a screen reader does not read the age each second
     state.textContent = notice || (at ? text("age").replace("{0}", span(Date.now() - at.dataset.at)) : "");
     state.title = state.textContent; // narrow windows cut it
   }
