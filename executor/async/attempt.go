@@ -163,19 +163,20 @@ func (a *attempt) outcome(ctx context.Context, s Status) ([]byte, error) {
 // last error of the call.
 func (a *attempt) repeat(ctx, quit context.Context, timeout time.Duration, method string, call func(context.Context) error) error {
 	for n := 1; ; n++ {
+		began := time.Now()
 		err := func() error {
 			ctx, cancel := context.WithTimeout(ctx, timeout)
 			defer cancel()
 			return call(ctx)
 		}()
 		if err == nil || isFinal(err) {
-			a.outage.Worked(method, time.Time{})
+			a.outage.Worked(method, began)
 		}
 		if err == nil || isFinal(err) || ctx.Err() != nil || quit.Err() != nil {
 			return err
 		}
 		if n == 1 {
-			a.outage.Failed(method, time.Time{}, err, "a call to the remote failed; it is repeated", a.args("call", method, "err", err)...)
+			a.outage.Failed(method, began, err, "a call to the remote failed; it is repeated", a.args("call", method, "err", err)...)
 		} else {
 			a.outage.Continues(err)
 		}

@@ -150,9 +150,10 @@ func (p *poller) pollUrgent(life context.Context, wake <-chan struct{}) {
 		}
 		clear(p.urgent)
 		p.mu.Unlock()
+		began := time.Now()
 		if p.poll(life, jobs, max(1, p.opts.MaxBatch>>min(failures, 30))) {
 			failures = 0
-			p.outage.Worked("Poll", time.Time{})
+			p.outage.Worked("Poll", began)
 			continue
 		}
 		failures++
@@ -183,6 +184,7 @@ func (p *poller) poll(life context.Context, jobs []Job, size int) (ok bool) {
 	ok = true
 	failed := 0
 	for batch := range slices.Chunk(jobs, size) {
+		began := time.Now()
 		var statuses []Status
 		err := errSkipped
 		if failed < maxFailedCalls {
@@ -197,7 +199,7 @@ func (p *poller) poll(life context.Context, jobs []Job, size int) (ok bool) {
 		default:
 			ok = false
 			failed++
-			p.fail(batch, err)
+			p.fail(batch, began, err)
 		}
 		p.mu.Unlock()
 	}
@@ -222,12 +224,12 @@ func (p *poller) call(ctx context.Context, batch []Job) (statuses []Status, err 
 	return statuses, err
 }
 
-// fail makes the jobs of a failed call urgent. The caller holds the mutex.
-func (p *poller) fail(batch []Job, err error) {
+// fail makes the jobs of a call that failed urgent. began is when the call began. The caller holds the mutex.
+func (p *poller) fail(batch []Job, began time.Time, err error) {
 	for _, job := range batch {
 		p.hurry(job.Ref)
 	}
-	p.outage.Failed("Poll", time.Time{}, err, "jobs cannot be polled; their attempts wait, and their timeouts continue", "jobs", len(batch), "err", err)
+	p.outage.Failed("Poll", began, err, "jobs cannot be polled; their attempts wait, and their timeouts continue", "jobs", len(batch), "err", err)
 }
 
 // deliver gives the statuses to the attempts. The caller holds the mutex.

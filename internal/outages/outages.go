@@ -35,8 +35,7 @@ type Tracker struct {
 const DefaultGap = 15 * time.Minute
 
 // Failed records a failed call and the time at which it began. It logs msg unless an outage is going on.
-// If the server has answered a call that began later, the failure starts no outage. A zero time skips
-// this check.
+// If the server has answered a call that began later, the failure starts no outage.
 func (t *Tracker) Failed(call string, began time.Time, err error, msg string, args ...any) {
 	if t == nil {
 		return
@@ -45,7 +44,7 @@ func (t *Tracker) Failed(call string, began time.Time, err error, msg string, ar
 	defer t.mu.Unlock()
 	now := time.Now()
 	if !t.open(now) {
-		if !began.IsZero() && began.Before(t.worked[call]) {
+		if began.Before(t.worked[call]) {
 			return
 		}
 		t.failing, t.since = map[string]bool{}, now
@@ -74,7 +73,7 @@ func (t *Tracker) Continues(err error) {
 }
 
 // Worked records that the server has answered a call that began then. The answer to a call
-// that began before the last one failed ends no outage; with a zero time it does.
+// that began before the last one failed ends no outage.
 func (t *Tracker) Worked(call string, began time.Time) {
 	if t == nil {
 		return
@@ -87,7 +86,7 @@ func (t *Tracker) Worked(call string, began time.Time) {
 		}
 		t.worked[call] = began
 	}
-	if !t.failing[call] || !began.IsZero() && began.Before(t.last) {
+	if !t.failing[call] || began.Before(t.last) {
 		return
 	}
 	delete(t.failing, call)

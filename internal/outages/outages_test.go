@@ -25,18 +25,18 @@ func TestAnOutageIsOverAfterAnAnswerOrWithoutFailures(t *testing.T) {
 		}{
 			{func() {}, false},
 			{func() { o.Worked("a", time.Now()) }, false},
-			{func() { o.Failed("a", time.Time{}, away, "down") }, true},
+			{func() { o.Failed("a", time.Now(), away, "down") }, true},
 			{func() { o.Worked("b", time.Now()) }, true},                 // another call
 			{func() { o.Worked("a", time.Now().Add(-time.Hour)) }, true}, // an earlier call
-			{func() { o.Failed("b", time.Time{}, away, "down") }, true},
+			{func() { o.Failed("b", time.Now(), away, "down") }, true},
 			{func() { o.Worked("a", time.Now()) }, true}, // b still fails
-			{func() { o.Worked("b", time.Time{}) }, false},
-			{func() { o.Failed("a", time.Now().Add(-5*time.Second), away, "down") }, false}, // began before the last answer
-			{func() { o.Failed("b", time.Now().Add(-5*time.Second), away, "down") }, true},  // another call
 			{func() { o.Worked("b", time.Now()) }, false},
+			{func() { o.Failed("a", time.Now().Add(-5*time.Second), away, "down") }, false}, // began before the last answer
+			{func() { o.Failed("c", time.Now().Add(-5*time.Second), away, "down") }, true},  // another call
+			{func() { o.Worked("c", time.Now()) }, false},
 			{func() { o.Failed("a", time.Now(), away, "down") }, true},
-			{func() { o.Worked("a", time.Time{}) }, false},
-			{func() { o.Failed("a", time.Time{}, away, "down") }, true},
+			{func() { o.Worked("a", time.Now()) }, false},
+			{func() { o.Failed("a", time.Now(), away, "down") }, true},
 			{func() { pass(DefaultGap - time.Minute) }, true},
 			{func() { o.Continues(away); pass(DefaultGap - time.Minute) }, true},
 			{func() { pass(time.Minute) }, false}, // the call is not made any more
@@ -59,7 +59,7 @@ func TestARegistryHasTheOldestOutages(t *testing.T) {
 		o.Publish(ctx)
 		o.Publish(context.Background())
 		if i > 0 {
-			o.Failed("a", time.Time{}, errors.New("away"), "down")
+			o.Failed("a", time.Now(), errors.New("away"), "down")
 		}
 	}
 	all := r.Current()
@@ -67,6 +67,6 @@ func TestARegistryHasTheOldestOutages(t *testing.T) {
 		t.Errorf("%+v", all)
 	}
 	(*Tracker)(nil).Publish(ctx)
-	(*Tracker)(nil).Failed("a", time.Time{}, nil, "down")
+	(*Tracker)(nil).Failed("a", time.Now(), nil, "down")
 	(*Tracker)(nil).Worked("a", time.Now())
 }
