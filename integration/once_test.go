@@ -43,6 +43,8 @@ func TestEveryTaskIsHandledOnce(t *testing.T) {
 	sampled := make(chan struct{})
 	var sampling sync.WaitGroup
 	samples := 0
+	stopSampling := sync.OnceFunc(func() { close(sampled); sampling.Wait() })
+	defer stopSampling()
 	sampling.Go(func() {
 		for {
 			select {
@@ -76,8 +78,7 @@ func TestEveryTaskIsHandledOnce(t *testing.T) {
 	}
 	enqueueAll(t, c, specs)
 	st := idle(t, c)
-	close(sampled)
-	sampling.Wait()
+	stopSampling()
 	t.Logf("%d samples", samples)
 	if st.Enqueued != int64(tasks) || st.Ended[pool.Succeeded] != int64(tasks) {
 		t.Errorf("enqueued %d and succeeded %d, want %d of both", st.Enqueued, st.Ended[pool.Succeeded], tasks)
