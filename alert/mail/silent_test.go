@@ -24,9 +24,9 @@ func TestEndOfTheContextEndsAMailToASilentServer(t *testing.T) {
 	}
 }
 
-// silent starts a mail server that answers commands until it reads one that begins with last. It then
-// calls then, and answers nothing more.
-func silent(t *testing.T, last string, then func()) (address string) {
+// silent starts a mail server that answers commands until it reads one that begins with last. For
+// that one it calls reached, and it answers nothing more.
+func silent(t *testing.T, last string, reached func()) (address string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -42,7 +42,7 @@ func silent(t *testing.T, last string, then func()) (address string) {
 		_, _ = io.WriteString(conn, "220 localhost\r\n")
 		for lines := bufio.NewScanner(conn); lines.Scan(); {
 			if strings.HasPrefix(lines.Text(), last) {
-				then()
+				reached()
 				_, _ = io.Copy(io.Discard, conn)
 				return
 			}

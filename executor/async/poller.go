@@ -224,7 +224,8 @@ func (p *poller) call(ctx context.Context, batch []Job) (statuses []Status, err 
 	return statuses, err
 }
 
-// fail makes the jobs of a call that failed urgent. began is when the call began. The caller holds the mutex.
+// fail records a failed call and the time at which it began, and makes its jobs urgent. The caller
+// holds the mutex.
 func (p *poller) fail(batch []Job, began time.Time, err error) {
 	for _, job := range batch {
 		p.hurry(job.Ref)

@@ -72,8 +72,8 @@ func (t *Tracker) Continues(err error) {
 	t.last, t.err = time.Now(), err
 }
 
-// Worked records that the server has answered a call that began then. The answer to a call
-// that began before the last one failed ends no outage.
+// Worked records an answered call and the time at which it began. If it began before the last failure,
+// the answer ends no outage.
 func (t *Tracker) Worked(call string, began time.Time) {
 	if t == nil {
 		return
